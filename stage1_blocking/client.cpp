@@ -1,0 +1,104 @@
+/// \file
+/// The client's half, "Client端": dial, send standard input, print what comes back. Two threads,
+/// because one that sleeps in read() cannot write.
+
+#include "log.hpp"
+#include "options.hpp"
+#include "socket.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <thread>
+
+using namespace stage1;
+
+namespace {
+
+constexpr std::size_t buffer_size = 64 * 1024;
+
+std::expected<unique_fd, syscall_error> connect(const address& to) {
+    unique_fd fd{::socket(to.family(), SOCK_STREAM | socket_flags, 0)};
+    if (!fd) return std::unexpected(syscall_error{"socket", errno});
+    if (::connect(fd.get(), &to.any, to.length) != 0)
+        return std::unexpected(syscall_error{"connect", errno});
+    return fd;
+}
+
+/// Go: net.Dial, sysDialer.dialSerial: one address after the other; the first one's error counts.
+std::expected<unique_fd, op_error> dial(const endpoint& where) {
+    const auto addresses = resolve(where, purpose::dial);
+    if (!addresses)
+        return std::unexpected(op_error{"dial", where.network, "", "", addresses.error()});
+    std::expected<unique_fd, op_error> first; // an error as soon as one address has failed
+    for (const auto& to : *addresses) {
+        auto fd = connect(to);
+        if (fd) return std::move(*fd);
+        if (first)
+            first = std::unexpected(
+                op_error{"dial", where.network, "", to.to_string(), fd.error().message()});
+    }
+    return first;
+}
+
+/// Standard input to the server; then end of file for the server as well.
+void send_input(int socket) {
+    std::array<char, buffer_size> buffer;
+    while (true) {
+        const auto n = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) break;
+        if (!write(socket, std::span(buffer).first(static_cast<std::size_t>(n)))) return;
+    }
+    ::shutdown(socket, SHUT_WR);
+}
+
+/// What the server sends to standard output, until its end of file.
+std::expected<void, syscall_error> print_output(int socket) {
+    std::array<char, buffer_size> buffer;
+    while (true) {
+        const auto n = read(socket, buffer);
+        if (!n) return std::unexpected(n.error());
+        if (*n == 0) return {};
+        std::fwrite(buffer.data(), 1, *n, stdout);
+        std::fflush(stdout);
+    }
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    std::string text;
+    CLI::App app{"Sends standard input to a server and prints what comes back.", "stage1_client"};
+    app.add_option("ADDRESS", text, "host:port, :port, [ipv6]:port, unix:PATH or unix:@NAME")
+        ->required();
+    app.set_version_flag("--version", fmt::format("stage1_client {}", version));
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        if (error.get_exit_code() == 0) return app.exit(error);
+        log("stage1_client: {} (see --help)", error.what());
+        return 2;
+    }
+    const auto where = parse_endpoint(text);
+    if (!where) {
+        log("stage1_client: {}", where.error());
+        return 2;
+    }
+
+    const auto socket = dial(*where);
+    if (!socket) {
+        log("{}", socket.error().message());
+        return 1;
+    }
+    std::thread(send_input, socket->get()).detach(); // sleeps in read() when we are done
+    const auto printed = print_output(socket->get());
+    if (printed) return 0;
+    log("{}", op_error{"read", where->network, "", text, printed.error().message()}.message());
+    return 1;
+}
