@@ -83,8 +83,8 @@ std::expected<std::chrono::nanoseconds, std::string> parse_duration(std::string_
         if (!is_number || found == units.end()) return wrong;
         total += std::strtod(std::string(number).c_str(), nullptr) * found->second;
     }
-    if (total >= static_cast<double>(std::chrono::nanoseconds::max().count())) return wrong;
-    return std::chrono::nanoseconds(std::llround(total));
+    constexpr double century = 100 * 365.25 * 24 * 3600e9; // as good as for ever, and can be added
+    return std::chrono::nanoseconds(std::llround(std::min(total, century)));
 }
 
 } // namespace stage1

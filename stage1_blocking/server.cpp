@@ -17,12 +17,14 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
 #include <memory>
 #include <mutex>
 #include <new>
+#include <system_error>
 #include <thread>
 #include <unordered_set>
 
@@ -45,11 +47,13 @@ public:
     std::expected<void, op_error> accept_loop();
     void stop();  ///< may be called from any thread
     void drain(); ///< returns when the last connection is closed
+    [[nodiscard]] op_error failure(const syscall_error& reason) const;
 
 private:
     friend class connection;
     bool wait_for_room();
-    void back_off(const std::string& reason);
+    int go(accepted client); ///< 0 or an errno
+    void back_off(const syscall_error& reason);
 
     listener listener_;
     options options_;
@@ -146,22 +150,30 @@ std::expected<void, op_error> server::accept_loop() {
     while (wait_for_room()) {
         auto client = accept(listener_.fd.get());
         if (client) {
-            const int error = start_thread(std::make_unique<connection>(*this, std::move(*client)));
+            const int error = go(std::move(*client));
             if (error == 0)
                 pause_ = 5ms;
-            else
-                back_off(syscall_error{"pthread_create", error}.message());
+            else // the client is gone, which is better than all of them
+                back_off(syscall_error{"pthread_create", error});
         } else if (is_out_of_resources(client.error())) {
-            back_off(client.error().message());
+            back_off(client.error());
         } else if (!stopping_) {
-            return std::unexpected(op_error{"accept", listener_.network, "",
-                                            listener_.local.to_string(),
-                                            client.error().message()});
+            return std::unexpected(failure(client.error()));
         }
     }
     return {};
 }
 // [accept_loop]
+
+int server::go(accepted client) try {
+    return start_thread(std::make_unique<connection>(*this, std::move(client)));
+} catch (const std::bad_alloc&) {
+    return ENOMEM;
+}
+
+op_error server::failure(const syscall_error& reason) const {
+    return {"accept", listener_.network, "", listener_.local.to_string(), reason.message()};
+}
 
 /// --max-connections: who is not accepted waits in the kernel's backlog.
 bool server::wait_for_room() {
@@ -173,11 +185,10 @@ bool server::wait_for_room() {
 
 /// Trying again at once would take a whole core until a descriptor is free. Go's net/http waits
 /// as long, 5 ms doubling to 1 s (Server.Serve), but not for a connection to close.
-void server::back_off(const std::string& reason) {
+void server::back_off(const syscall_error& reason) {
     if (clock::now() - last_complaint_ >= 1s) {
         last_complaint_ = clock::now();
-        log("accept {} {}: {}; trying again", listener_.network, listener_.local.to_string(),
-            reason);
+        log("{}", failure(reason).message());
     }
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, pause_, [&] { return stopping_ || closed_one_; });
@@ -224,14 +235,18 @@ void block_stop_signals() {
 std::expected<void, op_error> serve(listener listener, const options& options) {
     server server(std::move(listener), options);
     // A thread that only waits for signals may do what a signal handler must not: lock a mutex.
-    std::thread([&server] {
-        const auto signals = stop_signals();
-        int signal = 0;
-        ::sigwait(&signals, &signal);
-        server.stop();
-        ::sigwait(&signals, &signal);
-        ::_exit(0);
-    }).detach();
+    try {
+        std::thread([&server] {
+            const auto signals = stop_signals();
+            int signal = 0;
+            ::sigwait(&signals, &signal);
+            server.stop();
+            ::sigwait(&signals, &signal);
+            ::_exit(0);
+        }).detach();
+    } catch (const std::system_error& error) {
+        return std::unexpected(server.failure({"pthread_create", error.code().value()}));
+    }
     auto ended = server.accept_loop();
     if (ended) server.drain();
     return ended;

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// The accept loop and `handleConnection` of "从源码角度看Golang的TCP Socket(epoll)实现", section
-/// "Server端", with threads where Go has goroutines.
+/// "Server端". What stands in for the goroutine of each client is what the stages differ in.
 
 #include "op_error.hpp"
 #include "options.hpp"

@@ -1,0 +1,90 @@
+/// \file
+/// Each function is one state's turn.
+
+#include "connection.hpp"
+
+#include "log.hpp"
+
+#include <sys/socket.h>
+
+#include <utility>
+
+namespace stage2 {
+
+connection::connection(accepted client) : client_(std::move(client)) {
+    note("serving", client_.peer);
+}
+
+interest connection::wants() const noexcept {
+    return state_ == state::writing ? interest::write : interest::read;
+}
+
+// [advance]
+void connection::advance(std::span<char> buffer) {
+    switch (state_) {
+    case state::reading:
+        return echo(buffer);
+    case state::writing:
+        return write_owed();
+    case state::lingering:
+        return linger(buffer);
+    case state::closed:
+        return;
+    }
+}
+
+void connection::echo(std::span<char> buffer) {
+    const auto n = read(fd(), buffer);
+    if (!n && would_block(n.error())) return; // not ready after all: ask again
+    if (!n || *n == 0) return close();
+    const auto message = buffer.first(*n);
+    note("received from", client_.peer, message);
+
+    // Most often the client takes it all, and nothing needs to be kept.
+    const auto taken = write(fd(), message);
+    if (!taken) return close();
+    note("sent to", client_.peer, message.first(*taken));
+    if (*taken == message.size()) return;
+    owed_.assign(message.begin() + static_cast<std::ptrdiff_t>(*taken), message.end());
+    paid_ = 0;
+    state_ = state::writing;
+}
+// [advance]
+
+void connection::write_owed() {
+    const auto rest = std::span(owed_).subspan(paid_);
+    const auto taken = write(fd(), rest);
+    if (!taken) return close();
+    note("sent to", client_.peer, rest.first(*taken));
+    paid_ += *taken;
+    if (paid_ == owed_.size()) nothing_owed();
+}
+
+void connection::nothing_owed() {
+    owed_ = {}; // an idle connection keeps no memory
+    state_ = state::reading;
+    if (!finishing_) return;
+    ::shutdown(fd(), SHUT_WR);
+    state_ = state::lingering;
+}
+
+void connection::finish() {
+    finishing_ = true;
+    if (state_ == state::reading) nothing_owed();
+    if (state_ == state::lingering && is_all_acknowledged(fd())) close();
+}
+
+/// Takes what the client still sends, so that it is not answered with a reset: that would destroy
+/// what we have sent.
+void connection::linger(std::span<char> buffer) {
+    const auto n = read(fd(), buffer);
+    const bool ended = n ? *n == 0 : !would_block(n.error());
+    if (ended) close();
+}
+
+void connection::close() {
+    note("disconnected from", client_.peer);
+    state_ = state::closed;
+}
+
+} // namespace stage2

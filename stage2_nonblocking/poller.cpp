@@ -1,0 +1,80 @@
+/// \file
+/// Each way of asking fills in `revents` of everyone in the list.
+
+#include "poller.hpp"
+
+#include <sys/select.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+
+namespace stage2 {
+
+std::expected<void, syscall_error> poller::add(int fd, interest what) {
+    // An fd_set has 1024 bits, and FD_SET beyond them writes into whatever lies behind it.
+    if (method_ == wait_method::select && fd >= FD_SETSIZE)
+        return std::unexpected(syscall_error{"select: descriptor 1024 and above", EBADF});
+    watched_.push_back({fd, static_cast<short>(what), 0});
+    return {};
+}
+
+void poller::modify(int fd, interest what) {
+    std::ranges::find(watched_, fd, &pollfd::fd)->events = static_cast<short>(what);
+}
+
+void poller::remove(int fd) {
+    std::erase_if(watched_, [fd](const pollfd& entry) { return entry.fd == fd; });
+}
+
+// [wait]
+std::span<const int> poller::wait(std::chrono::milliseconds timeout) {
+    ready_.clear();
+    bool answered = true;
+    switch (method_) {
+    case wait_method::spin:
+        for (pollfd& entry : watched_) entry.revents = entry.events;
+        break;
+    case wait_method::select:
+        answered = ask_select(timeout);
+        break;
+    case wait_method::poll:
+        answered = ask_poll(timeout);
+        break;
+    }
+    if (!answered) return {}; // nobody in time, or a signal came first: the caller looks again
+    for (const pollfd& entry : watched_)
+        if (entry.revents != 0) ready_.push_back(entry.fd);
+    return ready_;
+}
+// [wait]
+
+/// The whole list into the kernel and back, in each call.
+bool poller::ask_poll(std::chrono::milliseconds timeout) {
+    const auto limit = std::min(timeout, std::chrono::milliseconds(std::numeric_limits<int>::max()));
+    return ::poll(watched_.data(), watched_.size(), static_cast<int>(limit.count())) > 0;
+}
+
+/// The sets are the kernel's to overwrite, so they are made anew for each call.
+bool poller::ask_select(std::chrono::milliseconds timeout) {
+    fd_set readers, writers;
+    FD_ZERO(&readers);
+    FD_ZERO(&writers);
+    int highest = -1;
+    for (const pollfd& entry : watched_) {
+        if ((entry.events & POLLIN) != 0) FD_SET(entry.fd, &readers);
+        if ((entry.events & POLLOUT) != 0) FD_SET(entry.fd, &writers);
+        highest = std::max(highest, entry.fd);
+    }
+    timeval limit{timeout.count() / 1000, timeout.count() % 1000 * 1000};
+    timeval* const patience = timeout == forever ? nullptr : &limit;
+    if (::select(highest + 1, &readers, &writers, nullptr, patience) <= 0) return false;
+    for (pollfd& entry : watched_) {
+        entry.revents = 0;
+        if (FD_ISSET(entry.fd, &readers)) entry.revents |= POLLIN;
+        if (FD_ISSET(entry.fd, &writers)) entry.revents |= POLLOUT;
+    }
+    return true;
+}
+
+} // namespace stage2

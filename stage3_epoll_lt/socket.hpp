@@ -1,0 +1,71 @@
+#pragma once
+/// \file
+/// The system calls behind `net.Listen`, `Accept`, `Read` and `Write`, each in its smallest form:
+/// sysSocket, setDefaultSockopts, listenStream's five steps (backlog, bind, listen, init,
+/// getsockname) from "Tcp服务端源码", and the Accept section that it leaves empty.
+
+#include "address.hpp"
+#include "op_error.hpp"
+#include "unique_fd.hpp"
+
+#include <cstddef>
+#include <expected>
+#include <span>
+#include <string>
+
+namespace stage3 {
+
+/// Flags of every socket that is created here. In the call, because between socket() and a later
+/// fcntl() another thread may fork, and the child would inherit the descriptor.
+inline constexpr int socket_flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+
+/// A socket that clients connect to. Go: net.TCPListener, net.UnixListener.
+struct listener {
+    unique_fd fd;
+    std::string network;
+    address local; ///< as getsockname tells it: with the port that the kernel chose
+
+    listener(unique_fd socket, std::string network_name, address where)
+        : fd(std::move(socket)), network(std::move(network_name)), local(where) {}
+    listener(listener&&) noexcept = default;
+    ~listener() { close(); }
+
+    /// Removes the Unix path first and closes then, so that the path never names a dead socket.
+    void close();
+
+    /// "127.0.0.1:43121", "unix:/run/echo.sock": as the command line takes it.
+    [[nodiscard]] std::string name() const;
+};
+
+/// Go: net.Listen, down to sysListener.listenTCP and netFD.listenStream.
+std::expected<listener, op_error> listen(const endpoint& where);
+
+/// A connection that was accepted, and whose it is.
+struct accepted {
+    unique_fd fd;
+    address peer;
+};
+
+/// Go: netFD.accept. Repeats what concerns only a connection that is already gone
+/// (ECONNABORTED and the like), so that an error is always about the listener or the machine.
+std::expected<accepted, syscall_error> accept(int listener);
+
+/// Whether accept() failed for want of descriptors or memory: clients wait in the backlog, and
+/// trying again makes sense, but later. Go: syscall.Errno.Temporary.
+bool is_out_of_resources(const syscall_error& error);
+
+/// Whether a call had nothing to do and would have slept in the stage before: EAGAIN.
+bool would_block(const syscall_error& error);
+
+/// Reads what is there, up to the buffer's size; 0 is the end of the stream. Go: poll.FD.Read.
+std::expected<std::size_t, syscall_error> read(int fd, std::span<char> buffer);
+
+/// Writes as much as the peer takes now, perhaps nothing. Go: poll.FD.Write, without its wait.
+/// Never raises SIGPIPE: a peer that has gone away is an error like another.
+std::expected<std::size_t, syscall_error> write(int fd, std::span<const char> bytes);
+
+/// After shutdown(SHUT_WR): whether closing can no longer destroy what was sent. Closing a TCP
+/// socket that has unread input sends a reset, and a reset overtakes bytes under way.
+bool is_all_acknowledged(int fd);
+
+} // namespace stage3
