@@ -1,7 +1,8 @@
 /// \file
-/// The client's half, "Client端": dial, send standard input, print what comes back. Two threads,
+/// Dials, sends standard input, prints what comes back. Two threads,
 /// because one that sleeps in read() cannot write.
 
+#include "dial.hpp"
 #include "log.hpp"
 #include "options.hpp"
 #include "socket.hpp"
@@ -21,30 +22,6 @@ using namespace stage1;
 namespace {
 
 constexpr std::size_t buffer_size = 64 * 1024;
-
-std::expected<unique_fd, syscall_error> connect(const address& to) {
-    unique_fd fd{::socket(to.family(), SOCK_STREAM | socket_flags, 0)};
-    if (!fd) return std::unexpected(syscall_error{"socket", errno});
-    if (::connect(fd.get(), &to.any, to.length) != 0)
-        return std::unexpected(syscall_error{"connect", errno});
-    return fd;
-}
-
-/// Go: net.Dial, sysDialer.dialSerial: one address after the other; the first one's error counts.
-std::expected<unique_fd, op_error> dial(const endpoint& where) {
-    const auto addresses = resolve(where, purpose::dial);
-    if (!addresses)
-        return std::unexpected(op_error{"dial", where.network, "", "", addresses.error()});
-    std::expected<unique_fd, op_error> first; // an error as soon as one address has failed
-    for (const auto& to : *addresses) {
-        auto fd = connect(to);
-        if (fd) return std::move(*fd);
-        if (first)
-            first = std::unexpected(
-                op_error{"dial", where.network, "", to.to_string(), fd.error().message()});
-    }
-    return first;
-}
 
 /// Standard input to the server; then end of file for the server as well.
 void send_input(int socket) {

@@ -57,14 +57,14 @@ private:
 
     listener listener_;
     options options_;
-    std::chrono::milliseconds pause_ = 5ms;     ///< of the accept loop only
-    clock::time_point last_complaint_ = {};     ///< of the accept loop only
-    std::atomic<bool> stopping_ = false;        ///< written under mutex_, once
-    clock::time_point grace_ends_ = {};         ///< written before stopping_, read after it
-    std::mutex mutex_;                          ///< protects what follows
-    std::condition_variable changed_;           ///< a connection closed, or the server stops
-    std::unordered_set<int> open_;              ///< a descriptor leaves before it is closed
-    bool closed_one_ = false;                   ///< since accept() was last called
+    std::chrono::milliseconds pause_ = 5ms; ///< of the accept loop only
+    clock::time_point last_complaint_ = {}; ///< of the accept loop only
+    std::atomic<bool> stopping_ = false;    ///< written under mutex_, once
+    clock::time_point grace_ends_ = {};     ///< written before stopping_, read after it
+    std::mutex mutex_;                      ///< protects what follows
+    std::condition_variable changed_;       ///< a connection closed, or the server stops
+    std::unordered_set<int> open_;          ///< a descriptor leaves before it is closed
+    bool closed_one_ = false;               ///< since accept() was last called
 };
 
 /// A client that the server knows of, from before its thread exists until it is closed.

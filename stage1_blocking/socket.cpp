@@ -103,8 +103,8 @@ std::expected<listener, op_error> listen(const endpoint& where) {
 std::expected<accepted, syscall_error> accept(int listener) {
     while (true) {
         accepted client;
-        client.fd = unique_fd{::accept4(listener, &client.peer.any, &client.peer.length,
-                                        socket_flags)};
+        client.fd = unique_fd{
+            ::accept4(listener, &client.peer.any, &client.peer.length, socket_flags)};
         if (client.fd) return client;
         if (!is_about_a_lost_connection(errno))
             return std::unexpected(syscall_error{"accept4", errno});

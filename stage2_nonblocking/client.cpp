@@ -1,7 +1,8 @@
 /// \file
-/// The client's half, "Client端": dial, send standard input, print what comes back. One thread,
+/// Dials, sends standard input, prints what comes back. One thread,
 /// because nothing here waits but the poller.
 
+#include "dial.hpp"
 #include "log.hpp"
 #include "options.hpp"
 #include "poller.hpp"
@@ -15,66 +16,13 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <optional>
 #include <vector>
 
 using namespace stage2;
 
 namespace {
 
-using clock = std::chrono::steady_clock;
-using std::chrono::milliseconds;
-
 constexpr std::size_t buffer_size = 64 * 1024;
-
-/// Until when to go on, if there is an end.
-using deadline = std::optional<clock::time_point>;
-
-milliseconds remaining(const deadline& until) {
-    if (!until) return poller::forever;
-    return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*until - clock::now()));
-}
-
-// [connect]
-/// Go: netFD.connect. The call begins to connect and returns; being writable says that it ended,
-/// SO_ERROR how. Calling connect() again to find out would not be portable.
-std::expected<unique_fd, std::string> connect(const address& to, const deadline& until) {
-    unique_fd fd{::socket(to.family(), SOCK_STREAM | socket_flags, 0)};
-    if (!fd) return std::unexpected(syscall_error{"socket", errno}.message());
-    if (::connect(fd.get(), &to.any, to.length) == 0) return fd;
-    int error = errno;
-    if (error == EINPROGRESS || error == EINTR) {
-        poller connected{wait_method::poll};
-        connected.add(fd.get(), interest::write);
-        while (connected.wait(remaining(until)).empty())
-            if (remaining(until) == milliseconds(0)) return std::unexpected("i/o timeout");
-        socklen_t size = sizeof error;
-        ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size);
-        if (error == 0) return fd;
-    }
-    return std::unexpected(syscall_error{"connect", error}.message());
-}
-// [connect]
-
-/// Go: net.Dial, sysDialer.dialSerial, partialDeadline: one address after the other, each with its
-/// share of the time; the first one's error counts.
-std::expected<unique_fd, op_error> dial(const endpoint& where, const deadline& until) {
-    const auto addresses = resolve(where, purpose::dial);
-    if (!addresses)
-        return std::unexpected(op_error{"dial", where.network, "", "", addresses.error()});
-    std::expected<unique_fd, op_error> first; // an error as soon as one address has failed
-    auto left = static_cast<int>(addresses->size());
-    for (const auto& to : *addresses) {
-        deadline share = until;
-        if (until) share = clock::now() + (*until - clock::now()) / left--;
-        auto fd = connect(to, share);
-        if (fd) return std::move(*fd);
-        if (first)
-            first = std::unexpected(
-                op_error{"dial", where.network, "", to.to_string(), fd.error()});
-    }
-    return first;
-}
 
 /// Both directions at once. Standard input is read only when what came from it before has been
 /// sent, so that a server that takes nothing makes us stop reading, too.
@@ -172,7 +120,7 @@ int main(int argc, char** argv) {
             log("stage2_client: --timeout: {}", limit.error());
             return 2;
         }
-        until = clock::now() + *limit;
+        until = std::chrono::steady_clock::now() + *limit;
     }
 
     const auto socket = dial(*where, until);

@@ -69,13 +69,8 @@ std::expected<options, int> parse_options(int argc, const char* const* argv) {
 
 std::expected<std::chrono::nanoseconds, std::string> parse_duration(std::string_view text) {
     using unit = std::pair<std::string_view, double>; // and its nanoseconds
-    static constexpr auto units = std::to_array<unit>({{"ns", 1},
-                                                       {"us", 1e3},
-                                                       {"µs", 1e3},
-                                                       {"ms", 1e6},
-                                                       {"s", 1e9},
-                                                       {"m", 60e9},
-                                                       {"h", 3600e9}});
+    static constexpr auto units = std::to_array<unit>(
+        {{"ns", 1}, {"us", 1e3}, {"µs", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}});
     constexpr std::string_view digits = "0123456789.";
     const auto wrong = std::unexpected(
         fmt::format("{:?} is not a duration; write 300ms, 1.5s, 2m or 1h30m", text));

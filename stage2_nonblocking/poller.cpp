@@ -51,7 +51,8 @@ std::span<const int> poller::wait(std::chrono::milliseconds timeout) {
 
 /// The whole list into the kernel and back, in each call.
 bool poller::ask_poll(std::chrono::milliseconds timeout) {
-    const auto limit = std::min(timeout, std::chrono::milliseconds(std::numeric_limits<int>::max()));
+    const auto limit = std::min(timeout,
+                                std::chrono::milliseconds(std::numeric_limits<int>::max()));
     return ::poll(watched_.data(), watched_.size(), static_cast<int>(limit.count())) > 0;
 }
 

@@ -63,11 +63,11 @@ private:
     listener listener_;
     unique_fd signals_; ///< SIGINT and SIGTERM as something to read
     poller poller_;
-    connections connections_;                        ///< by descriptor
+    connections connections_;                                   ///< by descriptor
     std::vector<char> buffer_ = std::vector<char>(buffer_size); ///< lent to whose turn it is
     bool listener_watched_ = false;
-    std::chrono::milliseconds pause_ = 5ms;          ///< the next one, after a failed accept
-    clock::time_point accept_again_ = {};            ///< not before
+    std::chrono::milliseconds pause_ = 5ms; ///< the next one, after a failed accept
+    clock::time_point accept_again_ = {};   ///< not before
     clock::time_point last_complaint_ = {};
     bool stopping_ = false;
     clock::time_point grace_ends_ = {};
@@ -213,7 +213,8 @@ op_error server::failure(const syscall_error& reason) const {
 
 std::chrono::milliseconds server::patience(clock::time_point now) const {
     if (stopping_) return 10ms;
-    if (now < accept_again_) return std::chrono::ceil<std::chrono::milliseconds>(accept_again_ - now);
+    if (now < accept_again_)
+        return std::chrono::ceil<std::chrono::milliseconds>(accept_again_ - now);
     return poller::forever;
 }
 

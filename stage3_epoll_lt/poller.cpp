@@ -35,7 +35,8 @@ void poller::remove(int fd) {
 std::span<const int> poller::wait(std::chrono::milliseconds timeout) {
     ready_.clear();
     std::array<epoll_event, events_a_turn> events;
-    const auto limit = std::min(timeout, std::chrono::milliseconds(std::numeric_limits<int>::max()));
+    const auto limit = std::min(timeout,
+                                std::chrono::milliseconds(std::numeric_limits<int>::max()));
     const int n = ::epoll_wait(epoll_.get(), events.data(), events_a_turn,
                                static_cast<int>(limit.count()));
     // Nobody in time, or a signal came first (-1, EINTR): the caller looks again.

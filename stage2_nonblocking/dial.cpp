@@ -1,0 +1,71 @@
+/// \file
+/// Top-down: the name, its addresses, one address.
+
+#include "dial.hpp"
+
+#include "poller.hpp"
+#include "socket.hpp"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace stage2 {
+namespace {
+
+using clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+milliseconds remaining(const deadline& until) {
+    if (!until) return poller::forever;
+    return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*until - clock::now()));
+}
+
+// [connect]
+/// Go: netFD.connect. The call begins to connect and returns; being writable says that it has
+/// ended, SO_ERROR how. Calling connect() again to find out would not be portable.
+std::expected<unique_fd, std::string> connect(const address& to, const deadline& until) {
+    unique_fd fd{::socket(to.family(), SOCK_STREAM | socket_flags, 0)};
+    if (!fd) return std::unexpected(syscall_error{"socket", errno}.message());
+    if (::connect(fd.get(), &to.any, to.length) == 0) return fd;
+    int error = errno;
+    if (error == EINPROGRESS || error == EINTR) {
+        poller connecting{wait_method::poll};
+        connecting.add(fd.get(), interest::write);
+        while (connecting.wait(remaining(until)).empty())
+            if (remaining(until) == milliseconds(0)) return std::unexpected("i/o timeout");
+        socklen_t size = sizeof error;
+        ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+        if (error == 0) return fd;
+    }
+    return std::unexpected(syscall_error{"connect", error}.message());
+}
+// [connect]
+
+} // namespace
+
+std::expected<unique_fd, op_error> dial(const endpoint& where, const deadline& until) {
+    const auto addresses = resolve(where, purpose::dial);
+    if (addresses) return dial_serial(where.network, *addresses, until);
+    return std::unexpected(op_error{"dial", where.network, "", "", addresses.error()});
+}
+
+std::expected<unique_fd, op_error> dial_serial(const std::string& network,
+                                               const std::vector<address>& addresses,
+                                               const deadline& until) {
+    std::expected<unique_fd, op_error> first; // an error as soon as one address has failed
+    auto left = static_cast<int>(addresses.size());
+    for (const auto& to : addresses) {
+        deadline share = until;
+        if (until) share = clock::now() + (*until - clock::now()) / left--;
+        auto fd = connect(to, share);
+        if (fd) return std::move(*fd);
+        if (!first) continue;
+        first = std::unexpected(op_error{"dial", network, "", to.to_string(), fd.error()});
+    }
+    return first;
+}
+
+} // namespace stage2
