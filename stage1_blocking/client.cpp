@@ -1,6 +1,6 @@
 /// \file
-/// Dials, sends standard input, prints what comes back. Two threads,
-/// because one that sleeps in read() cannot write.
+/// Dials, sends standard input, prints what comes back. Two threads, because one that sleeps in
+/// read() cannot write.
 
 #include "dial.hpp"
 #include "log.hpp"

@@ -1,6 +1,6 @@
 /// \file
-/// Dials, sends standard input, prints what comes back. One thread,
-/// because nothing here waits but the poller.
+/// Dials, sends standard input, prints what comes back. One thread, because nothing here waits but
+/// the poller.
 
 #include "dial.hpp"
 #include "log.hpp"
