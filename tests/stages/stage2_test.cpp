@@ -1,0 +1,71 @@
+/// \file
+/// What asking everybody costs, and where select ends.
+
+#include "harness/catch.hpp"
+#include "harness/client.hpp"
+#include "harness/proc.hpp"
+#include "harness/programs.hpp"
+#include "harness/server.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace std::chrono_literals;
+
+namespace {
+
+/// What part of a core an idle server with a few clients uses, over a second.
+double idle_share(const std::string& wait) {
+    const auto server = harness::server::ours(harness::stage_program(2), {"--wait", wait});
+    std::vector<harness::client> clients;
+    for (int i = 0; i < 10; ++i) clients.emplace_back(server->where()).echo("hello");
+    const harness::cpu_meter meter(server->pid());
+    std::this_thread::sleep_for(1s); // the time over which we measure
+    return meter.share();
+}
+
+} // namespace
+
+TEST_CASE("stage2: spinning takes a core to serve nobody", "[cpu]") {
+    CHECK(idle_share("spin") > 0.5); // the other half is for whoever else runs on this machine
+}
+
+TEST_CASE("stage2: select and poll sleep while nobody says anything", "[cpu]") {
+    CHECK(idle_share("poll") < 0.01);
+    CHECK(idle_share("select") < 0.01);
+}
+
+TEST_CASE("stage2: select ends at descriptor 1024, says so in one line, and serves the others") {
+    const auto server = harness::server::ours(harness::stage_program(2), {"--wait", "select"});
+    std::vector<harness::client> clients;
+    std::size_t refused = 0;
+    while (clients.size() < 1100 && refused == 0) {
+        harness::client client(server->where());
+        try {
+            client.echo("hello");
+            clients.push_back(std::move(client));
+        } catch (const harness::failure&) {
+            ++refused;
+        }
+    }
+    CHECK(refused == 1);
+    CHECK(clients.size() > 1000);
+    for (auto& client : clients) client.echo("still here");
+
+    const auto lines = server->err();
+    CHECK(std::count(lines.begin(), lines.end(), '\n') == 1);
+    CHECK(lines.find("select: descriptor 1024 and above") != std::string::npos);
+
+    clients.pop_back();
+    CHECK(harness::wait_for([&] {
+        try {
+            harness::client(server->where()).echo("in the free place");
+            return true;
+        } catch (const harness::failure&) {
+            return false;
+        }
+    }));
+}
