@@ -178,7 +178,8 @@ void server::take_signal() {
     stopping_ = true;
     grace_ends_ = clock::now() + options_.grace;
     watch_listener(clock::now());
-    listener_.close();
+    listener_.path.remove();
+    listener_.fd.reset();
 }
 
 /// Nobody is told that a client has acknowledged everything, so while the server stops it looks.

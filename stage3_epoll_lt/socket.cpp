@@ -77,12 +77,6 @@ bool is_about_a_lost_connection(int number) {
 
 } // namespace
 
-void listener::close() {
-    if (fd && local.family() == AF_UNIX && !local.to_string().starts_with('@'))
-        ::unlink(local.to_string().c_str());
-    fd.reset();
-}
-
 std::string listener::name() const {
     return (network == "unix" ? "unix:" : "") + local.to_string();
 }
@@ -97,7 +91,8 @@ std::expected<listener, op_error> listen(const endpoint& where) {
             op_error{"listen", where.network, "", at.to_string(), fd.error().message()});
     at.length = sizeof at.storage;
     ::getsockname(fd->get(), &at.any, &at.length);
-    return listener{std::move(*fd), where.network, at};
+    const bool has_file = at.family() == AF_UNIX && !where.host.starts_with('@');
+    return listener{std::move(*fd), unix_path(has_file ? where.host : ""), where.network, at};
 }
 
 std::expected<accepted, syscall_error> accept(int listener) {

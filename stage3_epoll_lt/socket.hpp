@@ -12,6 +12,7 @@
 #include <expected>
 #include <span>
 #include <string>
+#include <utility>
 
 namespace stage3 {
 
@@ -19,19 +20,27 @@ namespace stage3 {
 /// fcntl() another thread may fork, and the child would inherit the descriptor.
 inline constexpr int socket_flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
 
+/// The file of a Unix socket, removed once. Go: UnixListener's unlinkOnce.
+class unix_path {
+public:
+    explicit unix_path(std::string path) noexcept : path_(std::move(path)) {}
+    unix_path(unix_path&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+    unix_path& operator=(unix_path&&) = delete;
+    ~unix_path() { remove(); }
+    void remove() noexcept {
+        if (!path_.empty()) ::unlink(std::exchange(path_, {}).c_str());
+    }
+
+private:
+    std::string path_; ///< empty for every other address
+};
+
 /// A socket that clients connect to. Go: net.TCPListener, net.UnixListener.
 struct listener {
     unique_fd fd;
+    unix_path path; ///< behind fd, so that it goes first and never names a dead socket
     std::string network;
     address local; ///< as getsockname tells it: with the port that the kernel chose
-
-    listener(unique_fd socket, std::string network_name, address where)
-        : fd(std::move(socket)), network(std::move(network_name)), local(where) {}
-    listener(listener&&) noexcept = default;
-    ~listener() { close(); }
-
-    /// Removes the Unix path first and closes then, so that the path never names a dead socket.
-    void close();
 
     /// "127.0.0.1:43121", "unix:/run/echo.sock": as the command line takes it.
     [[nodiscard]] std::string name() const;
