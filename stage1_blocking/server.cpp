@@ -99,10 +99,11 @@ void connection::handle() {
 }
 // [handle]
 
-/// Ends the connection of a client that may still be sending: our end first, then nothing until
-/// the client's kernel has everything. The kernel wakes nobody for that, hence the short sleeps.
+/// Before the end of a client that may still be sending: closing now would answer what it sends
+/// with a reset, and destroy what is under way to it. The kernel wakes nobody when the client has
+/// everything, hence the short sleeps. (No SHUT_WR: together with stop()'s SHUT_RD it would make
+/// the kernel itself send that reset.)
 void connection::linger() {
-    ::shutdown(client_.fd.get(), SHUT_WR);
     std::array<char, 4096> unread;
     while (!is_all_acknowledged(client_.fd.get()) && clock::now() < server_.grace_ends_) {
         while (::recv(client_.fd.get(), unread.data(), unread.size(), MSG_DONTWAIT) > 0) {}

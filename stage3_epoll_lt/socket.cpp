@@ -3,8 +3,10 @@
 
 #include "socket.hpp"
 
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -141,10 +143,11 @@ std::expected<std::size_t, syscall_error> write(int fd, std::span<const char> by
 bool is_all_acknowledged(int fd) {
     tcp_info info{};
     socklen_t size = sizeof info;
+    int unacknowledged = 0;
     // A Unix socket has no such thing: its bytes are in the peer's queue already.
     if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return true;
-    return info.tcpi_state != TCP_FIN_WAIT1 && info.tcpi_state != TCP_CLOSING &&
-           info.tcpi_state != TCP_LAST_ACK;
+    if (info.tcpi_state == TCP_CLOSE) return true; // reset: there is nobody to wait for
+    return ::ioctl(fd, SIOCOUTQ, &unacknowledged) != 0 || unacknowledged == 0;
 }
 
 } // namespace stage3
