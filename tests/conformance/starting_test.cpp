@@ -1,0 +1,158 @@
+/// \file
+/// How a server starts, or says why it can't: options, addresses, exit statuses.
+
+#include "conformance/target.hpp"
+#include "harness/catch.hpp"
+#include "harness/client.hpp"
+#include "harness/proc.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <csignal>
+
+using namespace conformance;
+using namespace harness;
+
+namespace {
+
+/// It ends with `status`, one line on standard error that says `what`, and says nothing else.
+void check_refused(const std::vector<std::string>& arguments, int status,
+                   const std::string& what) {
+    const auto result = run_with(arguments);
+    INFO(fmt::format("{}", fmt::join(arguments, " ")));
+    CHECK(result.ended.to_string() == fmt::format("exit status {}", status));
+    CHECK(result.out == "");
+    CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
+    CHECK(result.err.ends_with('\n'));
+    CHECK_THAT(result.err, contains(what));
+}
+
+} // namespace
+
+TEST_CASE("an option that can't be read is named in one line, and the status is 2",
+          "[ours][starting]") {
+    check_refused({"--frobnicate"}, 2, "--frobnicate");
+    check_refused({"--listen"}, 2, "--listen");
+    check_refused({"--grace"}, 2, "--grace");
+    check_refused({"--max-connections"}, 2, "--max-connections");
+    for (const auto* duration : {"5", "-1s", "abc", "", "s", "1.2.3s", "1s5", "1 s", "."})
+        check_refused({"--grace", duration}, 2, "--grace");
+    for (const auto* number : {"0", "-1", "x", "", "1x", "1.5"})
+        check_refused({"--max-connections", number}, 2, "--max-connections");
+    check_refused({"stray"}, 2, "stray");
+    if (under_test().can.has_wait) check_refused({"--wait", "sometimes"}, 2, "sometimes");
+    if (under_test().can.has_timeouts) {
+        check_refused({"--idle-timeout", "5"}, 2, "--idle-timeout");
+        check_refused({"--write-timeout", "soon"}, 2, "--write-timeout");
+    }
+}
+
+TEST_CASE("an address that can't be read is named in one line, and the status is 2",
+          "[ours][starting]") {
+    struct unreadable {
+        const char* address;
+        const char* named; // in the line
+    };
+    for (const auto& [address, named] : std::initializer_list<unreadable>{
+             {"8080", "8080"},
+             {"127.0.0.1:99999", "99999"},
+             {"[::1", "[::1"},
+             {"127.0.0.1:80:90", "127.0.0.1:80:90"},
+             {"::1:80", "::1:80"},
+             {"localhost:nosuchservice", "nosuchservice"},
+             {"unix:", "unix:"}}) {
+        check_refused({"--listen", address}, 2, named);
+    }
+}
+
+TEST_CASE("a host that does not exist is an error of listen, and the status is 1",
+          "[ours][starting]") {
+    const auto result = run_with({"--listen", "nosuch.invalid:0"});
+    CHECK(result.ended.to_string() == "exit status 1");
+    CHECK(result.out == "");
+    CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
+    CHECK_THAT(result.err, starts_with("listen tcp: lookup nosuch.invalid"));
+}
+
+TEST_CASE("a port that is taken is an error of listen, and the status is 1", "[ours][starting]") {
+    const auto first = start_with("");
+    const auto result = run_with({"--listen", first->address()});
+    CHECK(result.ended.to_string() == "exit status 1");
+    CHECK(result.out == "");
+    CHECK(result.err ==
+          fmt::format("listen tcp {}: bind: address already in use\n", first->address()));
+    client(first->where()).echo("the first goes on");
+}
+
+TEST_CASE("--help and --version are answers, not errors", "[ours][starting]") {
+    for (const auto* option : {"--help", "-h", "--version"}) {
+        INFO(option);
+        const auto result = run_with({option});
+        CHECK(result.ended.ok());
+        CHECK(result.err == "");
+        CHECK(result.out != "");
+    }
+    const auto help = run_with({"--help"}).out;
+    for (const auto* option : {"--listen", "--verbose", "--max-connections", "--grace",
+                               "--version"})
+        CHECK_THAT(help, contains(option));
+}
+
+TEST_CASE("a duration is written as Go writes it", "[ours][starting]") {
+    for (const auto* duration : {"1.5s", "300ms", "1h30m", "2m", "1h", "0s"}) {
+        INFO(duration);
+        const auto server = start_with(fmt::format("--grace {}", duration));
+        client(server->where()).echo("hello");
+    }
+}
+
+TEST_CASE("started with descriptors 0 to 2 closed, it sends clients nothing but their echo",
+          "[ours][starting]") {
+    for (const auto* verbose : {"", "-v"}) {
+        INFO("options " << verbose);
+        const auto server = start_with(verbose, fmt::format("127.0.0.1:{}", free_port()),
+                                       {.no_standard_streams = true});
+        client first(server->where());
+        client second(server->where());
+        for (int i = 0; i < 10; ++i) {
+            first.echo("one");
+            second.echo("another");
+        }
+        client(server->where()).reset();
+        first.exchange({.bytes = pattern(1), .size = 200'000, .half_close = true});
+        second.shutdown_write();
+        second.expect_end();
+        CHECK(server->running());
+    }
+}
+
+TEST_CASE("a log that nobody reads does not end the server", "[ours][starting]") {
+    const auto server = start_with("-v");
+    client(server->where()).echo("read");
+    server->stop_reading_err(); // from here on, every line of the log is EPIPE, and SIGPIPE
+    for (int i = 0; i < 10; ++i) {
+        client one(server->where());
+        one.echo("not read");
+        one.shutdown_write();
+        one.expect_end();
+    }
+    CHECK(server->running());
+}
+
+TEST_CASE("with -v there is a line for each event, and bytes of a client never as they are",
+          "[ours][starting]") {
+    const auto quiet = start_with("");
+    client(quiet->where()).echo("hello");
+    CHECK(quiet->stop(SIGTERM).ok());
+    CHECK(quiet->err() == "");
+
+    const auto verbose = start_with("-v");
+    client(verbose->where()).echo("hello\x1b[2J\n");
+    CHECK(verbose->stop(SIGTERM).ok());
+    CHECK_THAT(verbose->err(), contains("hello"));
+    CHECK(verbose->err().find('\x1b') == std::string::npos);
+    CHECK_THAT(verbose->out(), starts_with("listening on "));
+    CHECK(std::ranges::count(verbose->out(), '\n') == 1);
+}

@@ -1,0 +1,145 @@
+/// \file
+/// SIGINT or SIGTERM: stops accepting, sends what it has already read, closes, within --grace;
+/// a second signal ends it at once. The status is 0 either way.
+
+#include "conformance/target.hpp"
+#include "harness/catch.hpp"
+#include "harness/client.hpp"
+#include "harness/crowd.hpp"
+#include "harness/proc.hpp"
+
+#include <csignal>
+
+using namespace conformance;
+using namespace harness;
+
+namespace {
+
+constexpr milliseconds soon = milliseconds(2000) * patience;
+
+/// How long it took to end, from the signal on.
+struct stop_time {
+    steady::time_point since = steady::now();
+    [[nodiscard]] milliseconds operator()() const {
+        return std::chrono::duration_cast<milliseconds>(steady::now() - since);
+    }
+};
+
+} // namespace
+
+TEST_CASE("a stop without clients is a status of 0", "[ours][stopping]") {
+    for (const int signal : {SIGTERM, SIGINT}) {
+        const auto server = start();
+        CHECK(server->stop(signal, soon).to_string() == "exit status 0");
+        CHECK(refuses(server->where()));
+    }
+}
+
+TEST_CASE("a stop ends the streams of clients that wait, in good order", "[ours][stopping]") {
+    for (const int signal : {SIGTERM, SIGINT}) {
+        const auto server = start();
+        client silent(server->where());
+        client talked(server->where());
+        talked.echo("hello");
+        silent.echo("x"); // both are accepted
+        // Nobody is owed anything: the grace of 5 s is not for this.
+        CHECK(server->stop(signal, soon).to_string() == "exit status 0");
+        silent.expect_end();
+        talked.expect_end();
+    }
+}
+
+TEST_CASE("a stop in mid-conversation lets a client have a beginning of what it sent",
+          "[ours][stopping]") {
+    for (const int signal : {SIGTERM, SIGINT}) {
+        const auto server = start();
+        const pattern bytes(5);
+        client one(server->where());
+        std::uint64_t sent = 0;
+        std::string got;
+        bool ended = false;
+        const auto talk = [&](auto done) {
+            for (const deadline end(must_happen); !ended && !done() && !end.over();) {
+                try {
+                    sent += one.send_some(bytes.text(10'000, sent));
+                    got += one.receive_some(10'000);
+                } catch (const std::system_error&) { // it may reset: we never stop sending
+                    ended = true;
+                }
+            }
+        };
+        talk([&] { return got.size() > 1'000'000; });
+        REQUIRE_FALSE(ended);
+        server->signal(signal);
+        talk([&] { return !server->running(); });
+        const auto how = server->wait_exit(soon);
+        REQUIRE(how);
+        CHECK(how->to_string() == "exit status 0");
+        got += one.receive_rest().bytes;
+        CHECK(got.size() <= sent);
+        CHECK(bytes.difference(got, 0).value_or("") == "");
+    }
+}
+
+TEST_CASE("a stop sends what the server has already read", "[ours][stopping]") {
+    const auto server = start();
+    const pattern bytes(6);
+    client one(server->where(), 32768);
+    const auto sent = one.send_until_stuck(bytes, 20'000'000, milliseconds(300 * patience));
+    auto end = server_end(server->pid(), one.local());
+    REQUIRE(end);
+    const auto unread = kernel_queues(one.fd()).to_send + kernel_queues(end->get()).to_read;
+    const auto read = sent - std::min(unread, sent);
+    end.reset(); // while we hold it, the server's close is not the connection's end
+    server->signal(SIGTERM);
+    CHECK(wait_for([&] { return refuses(server->where()); }));
+    const auto rest = one.receive_rest();
+    CHECK(rest.bytes.size() >= read);
+    CHECK(rest.bytes.size() <= sent);
+    CHECK(bytes.difference(rest.bytes, 0).value_or("") == "");
+    const auto how = server->wait_exit(soon);
+    REQUIRE(how);
+    CHECK(how->to_string() == "exit status 0");
+}
+
+TEST_CASE("a stop of 100 clients, some of them owed bytes, ends them all", "[ours][stopping]") {
+    const auto server = start();
+    crowd silent(server->where());
+    silent.join_and_echo(100, 10);
+    std::vector<client> owed;
+    for (int i = 0; i < 5; ++i) {
+        owed.emplace_back(server->where(), 32768);
+        owed.back().send_until_stuck(pattern(7), 10'000'000, milliseconds(20));
+    }
+    server->signal(SIGINT);
+    for (auto& one : owed)
+        CHECK(pattern(7).difference(one.receive_rest().bytes, 0).value_or("") == "");
+    CHECK(silent.drive([&] { return silent.lost() == 100; }));
+    const auto how = server->wait_exit(soon);
+    REQUIRE(how);
+    CHECK(how->to_string() == "exit status 0");
+}
+
+TEST_CASE("a peer that takes nothing can delay a stop for the grace only", "[ours][stopping]") {
+    const auto server = start_with("--grace 300ms");
+    client greedy(server->where(), 4096);
+    greedy.send_until_stuck(pattern(8), 20'000'000, milliseconds(200 * patience));
+    const stop_time took;
+    CHECK(server->stop(SIGTERM).to_string() == "exit status 0");
+    CHECK(took() >= milliseconds(280));
+    CHECK(took() < milliseconds(300) + milliseconds(1200) * patience);
+}
+
+TEST_CASE("a second signal ends a stop at once", "[ours][stopping]") {
+    for (const int second : {SIGTERM, SIGINT}) {
+        const auto server = start_with("--grace 30s");
+        client greedy(server->where(), 4096);
+        greedy.send_until_stuck(pattern(9), 20'000'000, milliseconds(200 * patience));
+        server->signal(SIGTERM);
+        REQUIRE(wait_for([&] { return refuses(server->where()); })); // it has begun to stop
+        REQUIRE(server->running());
+        const stop_time took;
+        CHECK(server->stop(second, soon).to_string() == "exit status 0");
+        CHECK(took() < milliseconds(1000) * patience);
+    }
+}

@@ -1,0 +1,82 @@
+/// \file
+/// Starting the server under test.
+
+#include "conformance/target.hpp"
+
+#include "harness/programs.hpp"
+
+#include <array>
+#include <cstdio>
+
+namespace conformance {
+namespace {
+
+/// What each stage can do; the row is the stage's number. Stage 2 differs by how it waits.
+constexpr std::array<abilities, 6> by_stage{{
+    {},
+    {.clients = 1000},                        // a thread each
+    {.clients = 1000, .has_wait = true},      // the cost of asking grows with every client
+    {.clients = 9000},
+    {.clients = 9000, .has_timeouts = true},
+    {.clients = 9000, .has_timeouts = true},
+}};
+
+} // namespace
+
+target& under_test() {
+    static target chosen;
+    return chosen;
+}
+
+target our_stage(int number, std::vector<std::string> arguments) {
+    if (number < 1 || static_cast<std::size_t>(number) >= by_stage.size())
+        throw harness::failure("there is no stage " + std::to_string(number));
+    target chosen;
+    chosen.path = harness::stage_program(number);
+    chosen.can = by_stage.at(static_cast<std::size_t>(number));
+    for (const auto& argument : arguments)
+        if (argument == "spin" || argument == "--wait=spin") chosen.can.rests = false;
+    chosen.arguments = std::move(arguments);
+    return chosen;
+}
+
+target somebody_elses(std::string command) {
+    target chosen;
+    chosen.command = std::move(command);
+    return chosen;
+}
+
+std::unique_ptr<harness::server> start(const harness::child_options& options) {
+    const auto& chosen = under_test();
+    if (!chosen.is_ours()) return harness::server::foreign(chosen.command, options);
+    return start_with("", "127.0.0.1:0", options);
+}
+
+std::unique_ptr<harness::server> start_with(const std::string& arguments,
+                                            const std::string& listen,
+                                            const harness::child_options& options) {
+    const auto& chosen = under_test();
+    if (!chosen.is_ours()) throw harness::failure("only our own servers know these options");
+    auto all = chosen.arguments;
+    for (auto& word : harness::split_words(arguments)) all.push_back(std::move(word));
+    return harness::server::ours(chosen.path, std::move(all), listen, options);
+}
+
+outcome run_with(const std::vector<std::string>& arguments) {
+    const auto& chosen = under_test();
+    if (!chosen.is_ours()) throw harness::failure("only our own servers know these options");
+    std::vector<std::string> words{chosen.path};
+    words.insert(words.end(), chosen.arguments.begin(), chosen.arguments.end());
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    harness::child program(words);
+    const auto ended = program.wait_exit();
+    if (!ended) throw harness::failure("it still runs:\n" + program.out() + program.err());
+    return {*ended, program.out(), program.err()};
+}
+
+void leave_out(const std::string& why) {
+    std::printf("LEFT OUT: %s\n", why.c_str());
+    std::fflush(stdout);
+}
+
+} // namespace conformance

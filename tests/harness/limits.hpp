@@ -1,0 +1,57 @@
+#pragma once
+/// \file
+/// How long things may take. A test never sleeps for a fixed time to let something happen: it
+/// waits for the condition, with a limit that only a broken server reaches.
+
+#include <chrono>
+#include <functional>
+#include <stdexcept>
+
+namespace harness {
+
+using std::chrono::milliseconds;
+using steady = std::chrono::steady_clock;
+
+/// Whether this build (and so our servers, built with it) carries a sanitizer.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool sanitized = true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+inline constexpr bool sanitized = true;
+#else
+inline constexpr bool sanitized = false;
+#endif
+#else
+inline constexpr bool sanitized = false;
+#endif
+
+/// Sanitizers cost a factor of two to ten in time; the limits grow with it.
+inline constexpr int patience = sanitized ? 4 : 1;
+
+/// A limit for something that must happen, generous enough for a loaded machine.
+inline constexpr milliseconds must_happen = std::chrono::seconds(15) * patience;
+
+/// What a test throws when the server did not do what it had to: the text says what a client
+/// saw. Catch2 reports it as the failure of the case.
+class failure : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+/// A point in time that several waits share.
+class deadline {
+public:
+    explicit deadline(milliseconds from_now) : end_(steady::now() + from_now) {}
+    [[nodiscard]] bool over() const { return steady::now() >= end_; }
+    /// For poll(2) and its kin: 0 once it is over.
+    [[nodiscard]] int left_ms() const;
+
+private:
+    steady::time_point end_;
+};
+
+/// Looks again and again, a few milliseconds apart, until `condition` holds.
+/// \return whether it came to hold within `limit`
+bool wait_for(const std::function<bool()>& condition, milliseconds limit = must_happen);
+
+} // namespace harness

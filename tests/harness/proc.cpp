@@ -1,0 +1,146 @@
+/// \file
+/// /proc, CPU clocks of other processes, and their sockets through pidfd_getfd(2).
+
+#include "harness/proc.hpp"
+
+#include "harness/pidfd.hpp"
+
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+
+#include <fmt/format.h>
+
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace harness {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr unsigned o_cloexec = 02000000; // in fdinfo, in octal
+
+/// A line "Name:   1234 kB" of a file of /proc, in bytes.
+std::int64_t kilobytes(const std::string& text, const std::string& name) {
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);)
+        if (line.starts_with(name)) return std::stoll(line.substr(name.size())) * 1024;
+    throw failure("no " + name + " in /proc");
+}
+
+std::string read_file(const std::string& path) {
+    std::ifstream file(path);
+    std::ostringstream text;
+    text << file.rdbuf();
+    return std::move(text).str();
+}
+
+bool is_close_on_exec(pid_t pid, int number) {
+    std::istringstream lines(read_file(fmt::format("/proc/{}/fdinfo/{}", pid, number)));
+    for (std::string line; std::getline(lines, line);)
+        if (line.starts_with("flags:"))
+            return (std::stoul(line.substr(6), nullptr, 8) & o_cloexec) != 0;
+    return false;
+}
+
+/// Entries of a directory under /proc/PID that are numbers.
+std::vector<int> numbers_in(pid_t pid, const char* directory) {
+    std::vector<int> numbers;
+    for (const auto& entry : fs::directory_iterator(fmt::format("/proc/{}/{}", pid, directory)))
+        numbers.push_back(std::stoi(entry.path().filename().string()));
+    return numbers;
+}
+
+} // namespace
+
+std::chrono::nanoseconds cpu_time(pid_t pid) {
+    clockid_t clock{};
+    errno = ::clock_getcpuclockid(pid, &clock);
+    check(errno == 0 ? 0 : -1, "clock_getcpuclockid");
+    timespec used{};
+    check(::clock_gettime(clock, &used), "clock_gettime");
+    return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+}
+
+milliseconds cpu_meter::elapsed() const {
+    return std::chrono::duration_cast<milliseconds>(steady::now() - since_);
+}
+
+double cpu_meter::share() const {
+    const std::chrono::duration<double> used = cpu_time(pid_) - used_;
+    const std::chrono::duration<double> passed = steady::now() - since_;
+    return used / passed;
+}
+
+memory_use memory(pid_t pid) {
+    const auto text = read_file(fmt::format("/proc/{}/smaps_rollup", pid));
+    return {kilobytes(text, "Rss:"), kilobytes(text, "Anonymous:")};
+}
+
+std::size_t thread_count(pid_t pid) { return numbers_in(pid, "task").size(); }
+
+std::size_t descriptor_count(pid_t pid) { return numbers_in(pid, "fd").size(); }
+
+std::vector<descriptor> descriptors(pid_t pid) {
+    std::vector<descriptor> all;
+    for (const int number : numbers_in(pid, "fd")) {
+        std::error_code gone; // closed since the directory was read
+        const auto link = fs::read_symlink(fmt::format("/proc/{}/fd/{}", pid, number), gone);
+        if (!gone) all.push_back({number, link.string(), is_close_on_exec(pid, number)});
+    }
+    return all;
+}
+
+unique_fd borrow(pid_t pid, int number) { return take_descriptor(open_process(pid), number); }
+
+std::vector<unique_fd> listeners(pid_t pid) {
+    std::vector<unique_fd> found;
+    for (const auto& each : descriptors(pid)) {
+        if (!each.is_socket()) continue;
+        auto socket = borrow(pid, each.number);
+        if (socket_option(socket.get(), SOL_SOCKET, SO_ACCEPTCONN) != 0)
+            found.push_back(std::move(socket));
+    }
+    return found;
+}
+
+std::optional<unique_fd> server_end(pid_t pid, const endpoint& peer) {
+    for (const auto& each : descriptors(pid)) {
+        if (!each.is_socket()) continue;
+        auto socket = borrow(pid, each.number);
+        endpoint other;
+        other.length = sizeof other.storage;
+        if (::getpeername(socket.get(), other.get(), &other.length) != 0) continue;
+        // An IPv4 client of an IPv6 socket has an IPv6 address; its port tells it on loopback.
+        if (other == peer || (other.family() != AF_UNIX && other.port() == peer.port()))
+            return socket;
+    }
+    return std::nullopt;
+}
+
+int socket_option(int fd, int level, int name) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    check(::getsockopt(fd, level, name, &value, &size), "getsockopt");
+    return value;
+}
+
+std::uint32_t backlog(int listener) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    check(::getsockopt(listener, IPPROTO_TCP, TCP_INFO, &info, &size), "getsockopt");
+    return info.tcpi_sacked; // of a listener: the limit; tcpi_unacked is how many wait
+}
+
+queued kernel_queues(int fd) {
+    int to_read = 0, to_send = 0;
+    check(::ioctl(fd, SIOCINQ, &to_read), "SIOCINQ");
+    check(::ioctl(fd, SIOCOUTQ, &to_send), "SIOCOUTQ");
+    return {static_cast<std::uint64_t>(to_read), static_cast<std::uint64_t>(to_send)};
+}
+
+} // namespace harness
