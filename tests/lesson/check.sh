@@ -1,0 +1,147 @@
+#!/usr/bin/env bash
+# check.sh CHECK ROOT [STAGE]: holds the tree ROOT to what ROOT/tests/lesson/lesson.txt promises. Prints what
+# it measured, and BROKEN with exit status 1 where a promise is. selftest.sh shows that each check can fail.
+set -euo pipefail
+
+broken=0
+complain() {
+    echo "BROKEN: $*"
+    broken=1
+}
+
+promises() { grep "^$1 " tests/lesson/lesson.txt || true; } # WORD: the lines that begin with it
+stages() { printf '%s\n' stage[0-9]_*/ | tr -d /; }
+stage() { stages | grep "^stage$1_"; }                          # N: its directory, if there is one
+sources() { find "$1" -name '*.[ch]pp' -printf '%P\n' | sort; } # DIRECTORY: names within it
+same() { sed 's/stage[0-9]/stage/g' "$1"; }                     # FILE: all stages' namespaces are one
+code() { same "$1" | sed -E '/^\s*(\/\/.*)?$/d'; }              # FILE: no blank lines, no comments
+
+# What a stage carries over from the one before is the same.
+check_carried() {
+    local from to files file a b
+    while read -r _ from to files; do
+        a=$(stage "$from") || continue
+        b=$(stage "$to") || continue
+        for file in $files; do
+            diff -u --label "$a/$file" --label "$b/$file" <(same "$a/$file") <(same "$b/$file") ||
+                complain "$file is not the same in stages $from and $to"
+        done
+        echo "the same in stages $from and $to: $files"
+    done < <(promises carried)
+}
+
+# A stage is the one before and something more.
+check_diff() {
+    local n a b promise lines percent file signs added taken of
+    for n in 1 2 3 4; do
+        a=$(stage "$n") || continue
+        b=$(stage $((n + 1))) || continue
+        promise=$(promises "diff $n $((n + 1))")
+        [[ -n $promise ]] || { complain "lesson.txt does not say how far stage $((n + 1)) may go"; continue; }
+        read -r _ _ _ lines percent <<<"$promise"
+        added=0 taken=0 of=0
+        while read -r file; do
+            if [[ ! -e $b/$file ]]; then
+                [[ -n $(promises "gone $n $((n + 1)) $file") ]] ||
+                    complain "$a/$file is gone in stage $((n + 1)), and lesson.txt does not say why"
+                continue
+            fi
+            signs=$(diff --old-line-format=- --new-line-format=+ --unchanged-line-format= \
+                <(code "$a/$file") <(code "$b/$file")) || true
+            added=$((added + $(tr -dc + <<<"$signs" | wc -c)))
+            taken=$((taken + $(tr -dc - <<<"$signs" | wc -c)))
+            of=$((of + $(code "$a/$file" | wc -l)))
+        done < <(sources "$a")
+        echo "stage $n to $((n + 1)), in files that both have: $added lines added (at most $lines)," \
+            "$taken of $of taken away ($((100 * taken / of)) %, at most $percent %)"
+        [[ $added -le $lines && $((100 * taken)) -le $((percent * of)) ]] ||
+            complain "too much changes from stage $n to $((n + 1))"
+    done
+}
+
+# A stage, a file and a function can be read at one sitting.
+check_size() {
+    local name limit lines file longest
+    while read -r name; do
+        limit=$(promises "size ${name:5:1}" | cut -d ' ' -f 3)
+        lines=0
+        while read -r file; do
+            lines=$((lines + $(code "$name/$file" | wc -l)))
+            longest=$(promises file | cut -d ' ' -f 2)
+            [[ $(wc -l <"$name/$file") -le $longest ]] || complain "$name/$file is longer than $longest lines"
+            longest=$(promises function | cut -d ' ' -f 2)
+            long_functions "$longest" "$name/$file" || complain "a function is longer than $longest lines"
+        done < <(sources "$name")
+        echo "$name: $lines lines of code (about ${limit:=0})"
+        [[ $((10 * lines)) -le $((11 * limit)) ]] || complain "$name is longer than it may be"
+    done < <(stages)
+}
+
+# LINES FILE: as clang-format lays it out, what opens at the left margin or, in a class, four columns
+# from it is closed by the next brace in the same column.
+long_functions() {
+    awk -v longest="$1" '
+        { column = match($0, /[^ ]/) }
+        column != 1 && column != 5 { next }
+        /^ *\}/ {
+            if (begin[column] && FNR - begin[column] - 1 > longest) {
+                print FILENAME ":" begin[column] ": " FNR - begin[column] - 1 " lines"
+                failed = 1
+            }
+            begin[column] = 0
+        }
+        /\{$/ && !/^ *(namespace|class|struct|enum|union)/ { begin[column] = FNR }
+        END { exit failed }' "$2"
+}
+
+# Every stage explains itself in English and in Chinese, and neither says more than the other.
+check_readmes() {
+    local directory chinese english
+    for directory in . stage[0-9]_*; do
+        [[ -e $directory/README.md && -e $directory/README.zh-CN.md ]] ||
+            complain "$directory lacks README.md or README.zh-CN.md"
+    done
+    while read -r chinese; do
+        english=${chinese/.zh-CN/}
+        diff -u --label "$english" --label "$chinese" <(outline "$english") <(outline "$chinese") ||
+            complain "$chinese is not built as $english is"
+        echo "$english and its translation: $(outline "$english" | sort | uniq -c | xargs)"
+    done < <(find . -maxdepth 2 -name README.zh-CN.md -printf '%P\n' | sort)
+}
+
+# FILE: its headings, blocks of code and rows of tables, in their order.
+outline() {
+    awk '
+        /^```/ { if (!fenced) print "code"; fenced = !fenced }
+        fenced { next }
+        /^    / { if (after_blank && !indented) print "code"; indented = 1 }
+        /^[^ ]/ { indented = 0 }
+        { after_blank = /^$/ }
+        /^#+ / { print $1 }
+        /^\|/ { print "row" }' "$1"
+}
+
+# Copied out of the tree, a stage builds with nothing else of the project, and starts.
+check_alone() {
+    local directory
+    directory=$(stage "$1")
+    work=$(mktemp -d)
+    trap 'rm -r "$work"' EXIT
+    cp -r "$directory" "$work/copy"
+    if cmake -S "$work/copy" -B "$work/build" && cmake --build "$work/build" --parallel 2; then
+        "$work/build/stage$1_server" --version || complain "stage $1 does not start"
+    else
+        complain "stage $1 does not build alone"
+    fi
+}
+
+cd "$2"
+case $1 in
+    carried) check_carried ;;
+    diff) check_diff ;;
+    size) check_size ;;
+    readmes) check_readmes ;;
+    alone) check_alone "$3" ;;
+    *) complain "there is no check '$1'" ;;
+esac
+exit "$broken"
