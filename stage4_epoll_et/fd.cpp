@@ -1,0 +1,240 @@
+/// \file
+/// Top-down: the calls, the loop that they share, the end.
+
+#include "fd.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace stage4 {
+namespace {
+
+/// A call moves at most this much, so that none of them takes for ever. Go: maxRW.
+constexpr std::size_t most_bytes = std::size_t{1} << 30;
+
+std::uint8_t bit(side s) {
+    return static_cast<std::uint8_t>(1U << static_cast<unsigned>(s));
+}
+
+/// Go: convertErr.
+io_error from(poll_status status) {
+    using reason = io_error::reason;
+    switch (status) {
+    case poll_status::closing:
+        return {reason::net_closing};
+    case poll_status::timed_out:
+        return {reason::deadline_exceeded};
+    case poll_status::not_pollable:
+        return {reason::not_pollable};
+    case poll_status::already_waiting:
+        return {reason::already_waiting};
+    case poll_status::parked:
+    case poll_status::ready:
+        break;
+    }
+    return {reason::pending};
+}
+
+std::unexpected<io_error> failed(const syscall_error& error) {
+    return std::unexpected(io_error{io_error::reason::failed, error});
+}
+
+} // namespace
+
+std::string io_error::message() const {
+    switch (why) {
+    case reason::pending:
+        return "operation pending";
+    case reason::net_closing:
+        return "use of closed network connection";
+    case reason::deadline_exceeded:
+        return "i/o timeout";
+    case reason::not_pollable:
+        return "not pollable";
+    case reason::already_waiting:
+        return "another call waits";
+    case reason::failed:
+        break;
+    }
+    return call.message();
+}
+
+std::expected<fd, syscall_error> fd::open(netpoll& poll, unique_fd socket, bool asks) {
+    const auto pd = poll.add(socket.get());
+    if (!pd) return std::unexpected(pd.error());
+    const int on = 1;
+    if (!asks) asks = ::setsockopt(socket.get(), IPPROTO_TCP, TCP_INQ, &on, sizeof on) == 0;
+    return fd(poll, **pd, std::move(socket), asks);
+}
+
+fd::fd(netpoll& poll, poll_desc& pd, unique_fd socket, bool asks)
+    : socket_(std::move(socket)), asks_(asks), poll_(&poll), pd_(&pd) {}
+
+fd::fd(fd&& other) noexcept
+    : socket_(std::move(other.socket_)), asks_(other.asks_), drained_(other.drained_),
+      poll_(other.poll_), pd_(std::exchange(other.pd_, nullptr)) {}
+
+// [read]
+std::expected<std::size_t, io_error> fd::read(std::span<char> buffer, waiter& w) {
+    const auto entered = enter(side::read);
+    if (!entered) return std::unexpected(entered.error());
+    if (buffer.empty()) return 0;
+    // Go tries first, always, and pays a third system call for most messages. Who knows that
+    // nothing is left may wait first: an edge that came since is in the word.
+    bool skip_try = drained_ && !pd_->ended();
+    const auto status = skip_try ? pd_->check(side::read) : pd_->prepare(side::read);
+    if (status != poll_status::ready) return std::unexpected(from(status));
+    while (true) {
+        if (!skip_try) {
+            const auto n = receive(buffer.first(std::min(buffer.size(), most_bytes)));
+            if (n) return *n;
+            if (!would_block(n.error())) return failed(n.error());
+        }
+        const auto waited = wait(side::read, w);
+        if (!waited) return std::unexpected(waited.error());
+        skip_try = false;
+    }
+}
+// [read]
+
+/// recv, and whether it has taken all there is. A short count alone does not tell: a read also
+/// stops at urgent data, and ends before an end of file that came along (Go issue 8891 was such a
+/// hang). TCP counts what is left, the end of file as one more; a Unix socket is always asked.
+std::expected<std::size_t, syscall_error> fd::receive(std::span<char> buffer) {
+    if (!asks_) return stage4::read(get(), buffer);
+    iovec into{buffer.data(), buffer.size()};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control;
+    msghdr message{};
+    message.msg_iov = &into;
+    message.msg_iovlen = 1;
+    while (true) {
+        message.msg_control = control.data();
+        message.msg_controllen = control.size();
+        const auto n = ::recvmsg(get(), &message, 0);
+        if (n >= 0) {
+            int left = 1;
+            const cmsghdr* const header = CMSG_FIRSTHDR(&message);
+            if (header != nullptr) std::memcpy(&left, CMSG_DATA(header), sizeof left);
+            drained_ = left == 0;
+            return static_cast<std::size_t>(n);
+        }
+        if (errno != EINTR) return std::unexpected(syscall_error{"read", errno});
+    }
+}
+
+// [write]
+std::expected<void, io_error> fd::write(std::span<const char> bytes, std::size_t& written,
+                                        waiter& w) {
+    const auto entered = enter(side::write);
+    if (!entered) return entered;
+    const auto status = pd_->prepare(side::write);
+    if (status != poll_status::ready) return std::unexpected(from(status));
+    while (written < bytes.size()) {
+        const auto piece = bytes.subspan(written, std::min(bytes.size() - written, most_bytes));
+        const auto n = stage4::write(get(), piece);
+        if (!n) return failed(n.error());
+        written += *n;
+        if (*n == piece.size()) continue;
+        const auto waited = wait(side::write, w);
+        if (!waited) return waited;
+    }
+    return {};
+}
+// [write]
+
+std::expected<fd, io_error> fd::accept(waiter& w) {
+    const auto entered = enter(side::read);
+    if (!entered) return std::unexpected(entered.error());
+    const auto status = pd_->prepare(side::read);
+    if (status != poll_status::ready) return std::unexpected(from(status));
+    while (true) {
+        auto client = stage4::accept(get());
+        if (client) {
+            auto opened = open(*poll_, std::move(client->fd), asks_);
+            if (opened) return std::move(*opened);
+            return failed(opened.error()); // the connection is closed, the listener is not
+        }
+        if (!would_block(client.error())) return failed(client.error());
+        const auto waited = wait(side::read, w);
+        if (!waited) return std::unexpected(waited.error());
+    }
+}
+
+// [connect]
+std::expected<void, io_error> fd::connect(const address& to, waiter& w) {
+    const auto entered = enter(side::write);
+    if (!entered) return entered;
+    if (!std::exchange(connecting_, true)) {
+        if (::connect(get(), &to.any, to.length) == 0) return {};
+        if (errno != EINPROGRESS && errno != EINTR) return failed({"connect", errno});
+    }
+    while (true) {
+        // No prepare(): there is no call to try that would see what a forgotten edge was about.
+        const auto waited = wait(side::write, w);
+        if (!waited) return waited;
+        int error = 0;
+        socklen_t size = sizeof error;
+        ::getsockopt(get(), SOL_SOCKET, SO_ERROR, &error, &size);
+        if (error != 0) return failed({"connect", error});
+        // Writable and no error, yet perhaps not connected: an edge of before (Go issue 14548).
+        address peer;
+        if (::getpeername(get(), &peer.any, &peer.length) == 0) return {};
+    }
+}
+// [connect]
+
+/// Each call begins here, the first time and when its waiter has been woken.
+std::expected<void, io_error> fd::enter(side s) {
+    if (pd_ != nullptr && pd_->has_waiter(s))
+        return std::unexpected(io_error{io_error::reason::already_waiting});
+    parked_ = static_cast<std::uint8_t>(parked_ & ~bit(s));
+    if (!closing_) return {};
+    if (parked_ == 0) destroy();
+    return std::unexpected(io_error{io_error::reason::net_closing});
+}
+
+/// \return nothing when there is reason to try again, or why the call must return
+std::expected<void, io_error> fd::wait(side s, waiter& w) {
+    parked_ = static_cast<std::uint8_t>(parked_ | bit(s)); // before: `w` may run before we are back
+    const auto status = pd_->block(s, w);
+    if (status == poll_status::parked) return std::unexpected(from(status));
+    parked_ = static_cast<std::uint8_t>(parked_ & ~bit(s));
+    if (status == poll_status::ready) return {};
+    return std::unexpected(from(status));
+}
+
+void fd::set_deadline(side s, nanotime when) {
+    if (!closing_) poll_->set_deadline(*pd_, s, when);
+}
+
+void fd::shutdown_write() {
+    if (!closing_) ::shutdown(get(), SHUT_WR);
+}
+
+void fd::close() {
+    if (closing_ || pd_ == nullptr) return;
+    closing_ = true;
+    poll_->unblock(*pd_);
+    if (parked_ == 0) destroy();
+}
+
+fd::~fd() {
+    close();
+    destroy(); // whoever still waits has been woken, and must not call any more
+}
+
+/// Out of the poller, then closed: not before the last call has left, or somebody else's
+/// descriptor with the same number would get what that call does.
+void fd::destroy() {
+    if (pd_ == nullptr) return;
+    poll_->remove(*std::exchange(pd_, nullptr));
+    socket_.reset();
+}
+
+} // namespace stage4

@@ -1,0 +1,90 @@
+#pragma once
+/// \file
+/// A descriptor whose calls never fail for want of readiness: they try, meet EAGAIN, wait, and
+/// try again. "如何实现异步非阻塞"; Go: internal/poll.FD (fd_unix.go, fd_poll_runtime.go) and
+/// net.netFD. The loop is turned inside out here, because what waits is a callback: a call that
+/// can't go on parks its waiter and returns `pending`, and whoever is woken calls it again.
+
+#include "address.hpp"
+#include "netpoll.hpp"
+#include "socket.hpp"
+
+#include <cstddef>
+#include <expected>
+#include <span>
+#include <string>
+
+namespace stage4 {
+
+/// Why a call of fd did not do all that it was asked. Go: internal/poll's errors.
+struct io_error {
+    enum class reason : std::uint8_t {
+        pending,           ///< the waiter was parked: call again when it has been woken
+        net_closing,       ///< Go: ErrNetClosing
+        deadline_exceeded, ///< Go: ErrDeadlineExceeded
+        not_pollable,      ///< Go: ErrNotPollable
+        already_waiting,   ///< two calls on one side
+        failed,            ///< `call` says it
+    };
+    reason why = reason::failed;
+    syscall_error call{};
+
+    [[nodiscard]] bool is_pending() const { return why == reason::pending; }
+    /// Go: net.Error.Timeout
+    [[nodiscard]] bool is_timeout() const { return why == reason::deadline_exceeded; }
+    [[nodiscard]] std::string message() const;
+};
+
+/// A stream socket in a netpoll. To be used by one thread; one call a side may be pending, and
+/// the object must outlive it. Nothing is buffered and no buffer is held while a call waits.
+class fd {
+public:
+    /// Takes a non-blocking socket into the poller. Go: netFD.init.
+    /// \param asks whether TCP_INQ is on already, inherited from the listener
+    static std::expected<fd, syscall_error> open(netpoll& poll, unique_fd socket,
+                                                 bool asks = false);
+    fd(fd&& other) noexcept;
+    fd& operator=(fd&&) = delete;
+    ~fd();
+
+    /// Reads what there is; 0 is the end of the stream. Go: FD.Read.
+    std::expected<std::size_t, io_error> read(std::span<char> buffer, waiter& w);
+    /// Writes all of `bytes`. \param written counts across calls and errors: pass it unchanged
+    /// when calling again. Go: FD.Write.
+    std::expected<void, io_error> write(std::span<const char> bytes, std::size_t& written,
+                                        waiter& w);
+    /// Go: FD.Accept. \return a connection that is in the same netpoll
+    std::expected<fd, io_error> accept(waiter& w);
+    /// Go: netFD.connect. To be called on a fresh socket.
+    std::expected<void, io_error> connect(const address& to, waiter& w);
+
+    /// The read or the write deadline: a point in time, or 0 for none. A pending call that it
+    /// catches is woken. Go: FD.SetReadDeadline, FD.SetWriteDeadline.
+    void set_deadline(side s, nanotime when);
+    /// Ends the sending side. Go: FD.Shutdown.
+    void shutdown_write();
+    /// Wakes both sides; their calls return net_closing. The number stays taken until they have.
+    /// Go: FD.Close.
+    void close();
+
+    /// The number, for getsockname and the like; -1 once it is closed.
+    [[nodiscard]] int get() const { return socket_.get(); }
+
+private:
+    fd(netpoll& poll, poll_desc& pd, unique_fd socket, bool asks);
+    std::expected<void, io_error> enter(side s);
+    std::expected<void, io_error> wait(side s, waiter& w);
+    std::expected<std::size_t, syscall_error> receive(std::span<char> buffer);
+    void destroy();
+
+    unique_fd socket_;
+    std::uint8_t parked_ = 0; ///< a bit for each side with a pending call: they hold the number
+    bool closing_ = false;
+    bool asks_ = false;    ///< TCP_INQ: each read says how much it has left behind
+    bool drained_ = false; ///< and the last one has left nothing
+    bool connecting_ = false;
+    netpoll* poll_;
+    poll_desc* pd_;
+};
+
+} // namespace stage4

@@ -1,0 +1,226 @@
+/// \file
+/// One thread for everyone: run who has been woken, then let the poller wake others.
+///
+///     serve ── server::run ── run_queue::run ── server::accept_some ── fd::accept
+///                             │                 server::turn ── connection::advance
+///                             └ netpoll::wait ── waiter::wake ── run_queue::push
+
+#include "server.hpp"
+
+#include "connection.hpp"
+#include "log.hpp"
+#include "netpoll.hpp"
+#include "run_queue.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <iterator>
+#include <list>
+#include <new>
+#include <optional>
+
+namespace stage4 {
+namespace {
+
+constexpr std::size_t buffer_size = 64 * 1024;
+constexpr int accepts_a_turn = 64; ///< a flood of clients must not keep the others waiting
+constexpr nanotime shortest_pause = 5'000'000, longest_pause = 1'000'000'000; ///< ns
+constexpr nanotime sweep_interval = 10'000'000;                               ///< ns
+
+class server {
+public:
+    server(listener listener, fd socket, netpoll& poll, const options& options);
+    std::expected<void, op_error> run();
+
+private:
+    /// What queues the server itself: a new client, or a time to look after those who remain.
+    struct task : runnable {
+        task(server& whose, void (*what)(runnable&)) : runnable(whose.queue_, what), of(whose) {}
+        server& of;
+    };
+
+    void accept_some();
+    void admit(fd client);
+    void turn(connection& of);
+    void stop();
+    void sweep();
+    void back_off(const syscall_error& reason);
+    void complain(const syscall_error& reason);
+    [[nodiscard]] op_error failure(const syscall_error& reason) const;
+
+    options options_;
+    listener listener_; ///< the name; the descriptor is socket_'s
+    std::optional<fd> socket_;
+    netpoll& poll_;
+    run_queue queue_;
+    surroundings around_;
+    std::list<connection> connections_;
+    task accept_, sweep_;
+    alarm accept_again_, sweep_again_;
+    bool accept_waits_ = false; ///< for a place or for the alarm, not for the poller
+    nanotime pause_ = shortest_pause;
+    nanotime last_complaint_ = 0;
+    bool stopping_ = false;
+    nanotime grace_ends_ = 0;
+    std::optional<op_error> failed_;
+};
+
+// What a signal handler can reach.
+std::atomic<int> stop_signals_seen = 0;
+std::atomic<netpoll*> to_interrupt = nullptr;
+
+/// Go: runtime.sighandler, sigsend. The second signal ends the process.
+extern "C" void on_stop_signal(int) {
+    if (stop_signals_seen.fetch_add(1) > 0) ::_exit(0);
+    const int interrupted = errno; // of whatever was going on
+    to_interrupt.load()->interrupt();
+    errno = interrupted;
+}
+
+server::server(listener listener, fd socket, netpoll& poll, const options& options)
+    : options_(options), listener_(std::move(listener)), socket_(std::move(socket)),
+      poll_(poll), around_{queue_, options, std::vector<char>(buffer_size),
+                           [this](connection& c) { turn(c); }},
+      accept_(*this, [](runnable& r) { static_cast<task&>(r).of.accept_some(); }),
+      sweep_(*this, [](runnable& r) { static_cast<task&>(r).of.sweep(); }), accept_again_(accept_),
+      sweep_again_(sweep_) {
+    queue_.push(accept_);
+}
+
+// [run]
+std::expected<void, op_error> server::run() {
+    while (!stopping_ || (!connections_.empty() && now() < grace_ends_)) {
+        queue_.run();
+        if (!stopping_ && stop_signals_seen != 0) stop();
+        if (failed_) return std::unexpected(*failed_);
+        poll_.wait(queue_.empty() ? poller::forever : 0);
+    }
+    return {};
+}
+// [run]
+
+void server::accept_some() {
+    accept_waits_ = false;
+    for (int i = 0; i < accepts_a_turn; ++i) {
+        if (connections_.size() >= options_.max_connections) {
+            accept_waits_ = true;
+            return;
+        }
+        auto client = socket_->accept(accept_);
+        if (client) {
+            pause_ = shortest_pause;
+            admit(std::move(*client));
+        } else if (client.error().why != io_error::reason::failed) {
+            return; // parked, or the listener is closed
+        } else if (is_out_of_resources(client.error().call)) {
+            return back_off(client.error().call);
+        } else if (client.error().call.call == "epoll_ctl") {
+            complain(client.error().call); // this client only
+        } else {
+            failed_ = failure(client.error().call);
+            return;
+        }
+    }
+    queue_.push(accept_);
+}
+
+void server::admit(fd client) try {
+    auto& added = connections_.emplace_back(std::move(client), around_);
+    added.place = std::prev(connections_.end());
+    queue_.push(added);
+} catch (const std::bad_alloc&) {
+    complain({"new", ENOMEM});
+}
+
+/// The only place where a connection ends: nobody else holds it now.
+void server::turn(connection& which) {
+    try {
+        if (which.advance()) queue_.push(which);
+    } catch (const std::bad_alloc&) {
+        complain({"new", ENOMEM});
+        which.close();
+    }
+    if (!which.is_gone()) return;
+    connections_.erase(which.place);
+    if (!accept_waits_) return;
+    accept_waits_ = false; // a place is free, and a descriptor
+    poll_.set_alarm(accept_again_, 0);
+    queue_.push(accept_);
+}
+
+void server::stop() {
+    stopping_ = true;
+    grace_ends_ = now() + options_.grace.count();
+    listener_.path.remove();
+    socket_->close();
+    sweep();
+}
+
+/// Nobody is told that a client has acknowledged everything, so while the server stops it looks.
+void server::sweep() {
+    for (auto& each : connections_) each.finish();
+    poll_.set_alarm(sweep_again_, now() + sweep_interval);
+}
+
+/// Go's net/http waits as long when it is out of descriptors, 5 ms doubling to 1 s
+/// (Server.Serve), but not for a connection to close. No edge is needed to go on: accepting
+/// begins with a try.
+void server::back_off(const syscall_error& reason) {
+    complain(reason);
+    accept_waits_ = true;
+    poll_.set_alarm(accept_again_, now() + pause_);
+    pause_ = std::min(pause_ * 2, longest_pause);
+}
+
+/// Once a second at most: who is out of descriptors is so thousands of times.
+void server::complain(const syscall_error& reason) {
+    if (last_complaint_ != 0 && now() - last_complaint_ < 1'000'000'000) return;
+    last_complaint_ = now();
+    log("{}", failure(reason).message());
+}
+
+op_error server::failure(const syscall_error& reason) const {
+    return {"accept", listener_.network, "", listener_.local.to_string(), reason.message()};
+}
+
+sigset_t stop_signals() {
+    sigset_t set;
+    ::sigemptyset(&set);
+    ::sigaddset(&set, SIGINT);
+    ::sigaddset(&set, SIGTERM);
+    return set;
+}
+
+} // namespace
+
+void block_stop_signals() {
+    const auto signals = stop_signals();
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+std::expected<void, op_error> serve(listener listener, const options& options) {
+    const auto failed = [&](const syscall_error& error) {
+        return std::unexpected(
+            op_error{"accept", listener.network, "", listener.local.to_string(), error.message()});
+    };
+    const auto poll = netpoll::open();
+    if (!poll) return failed(poll.error());
+    auto socket = fd::open(**poll, std::move(listener.fd));
+    if (!socket) return failed(socket.error());
+
+    to_interrupt = poll->get();
+    struct sigaction action {};
+    action.sa_handler = &on_stop_signal;
+    action.sa_flags = SA_RESTART;
+    const auto signals = stop_signals();
+    for (const int signal : {SIGINT, SIGTERM}) ::sigaction(signal, &action, nullptr);
+    ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+
+    return server(std::move(listener), std::move(*socket), **poll, options).run();
+}
+
+} // namespace stage4
