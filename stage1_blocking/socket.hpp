@@ -70,6 +70,9 @@ std::expected<std::size_t, syscall_error> read(int fd, std::span<char> buffer);
 /// Never raises SIGPIPE: a peer that has gone away is an error like another.
 std::expected<std::size_t, syscall_error> write(int fd, std::span<const char> bytes);
 
+/// How many bytes were sent that the peer's kernel has not acknowledged, an end of file included.
+int unacknowledged(int fd);
+
 /// Whether closing can no longer destroy what was sent, the end of file included if it was sent.
 /// Closing a TCP socket that has unread input sends a reset, and a reset overtakes bytes under way.
 bool is_all_acknowledged(int fd);

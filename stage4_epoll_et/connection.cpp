@@ -16,10 +16,6 @@ namespace {
 /// queued again, and begins with a try.
 constexpr int buffers_a_turn = 16;
 
-nanotime after(std::chrono::nanoseconds span) {
-    return now() + span.count();
-}
-
 } // namespace
 
 connection::connection(fd socket, surroundings& around)
@@ -61,20 +57,25 @@ bool connection::advance() {
 }
 
 bool connection::echo() {
-    if (finishing_) return nothing_owed(), true;
+    if (finishing_) {
+        nothing_owed();
+        return true;
+    }
     const auto n = socket_.read(around_.buffer, *this);
     if (!n && n.error().is_pending()) return false;
-    if (!n && finishing_) return true;
-    if (!n || *n == 0) return close(), false;
+    if (!n || *n == 0) return close();
     const auto message = std::span(around_.buffer).first(*n);
     if (peer_) note("received from", *peer_, message);
 
     // Most often the client takes it all, and nothing needs to be kept.
     std::size_t taken = 0;
     const auto sent = socket_.write(message, taken, *this);
-    if (!sent && !sent.error().is_pending()) return close(), false;
+    if (!sent && !sent.error().is_pending()) return close();
     if (peer_) note("sent to", *peer_, message.first(taken));
-    if (sent) return expect_bytes(), true;
+    if (sent) {
+        expect_bytes();
+        return true;
+    }
     state_ = state::writing;
     paid_ = 0;
     owed_.assign(message.begin() + static_cast<std::ptrdiff_t>(taken), message.end());
@@ -87,7 +88,11 @@ bool connection::write_owed() {
     const auto before = paid_;
     const auto sent = socket_.write(owed_, paid_, *this);
     if (peer_) note("sent to", *peer_, std::span(owed_).subspan(before, paid_ - before));
-    if (!sent && !sent.error().is_pending()) return close(), false;
+    if (!sent && sent.error().is_timeout() && took_something()) {
+        expect_room();
+        return true;
+    }
+    if (!sent && !sent.error().is_pending()) return close();
     if (sent)
         nothing_owed();
     else if (paid_ != before)
@@ -105,14 +110,25 @@ void connection::nothing_owed() {
 
 /// --idle-timeout, anew for each message: most often a store and nothing else.
 void connection::expect_bytes() {
-    if (around_.how.idle_timeout.count() != 0)
-        socket_.set_deadline(side::read, after(around_.how.idle_timeout));
+    const auto span = around_.how.idle_timeout.count();
+    if (span == 0) return;
+    const nanotime present = now();
+    socket_.set_deadline(side::read, present + span, present);
 }
 
 /// --write-timeout, anew whenever the client has taken something.
 void connection::expect_room() {
-    if (around_.how.write_timeout.count() != 0)
-        socket_.set_deadline(side::write, after(around_.how.write_timeout));
+    const auto span = around_.how.write_timeout.count();
+    if (span == 0) return;
+    unacknowledged_ = unacknowledged(socket_.get());
+    const nanotime present = now();
+    socket_.set_deadline(side::write, present + span, present);
+}
+
+/// There is room to write only when a third of the kernel's buffer is free. A client that takes
+/// little has taken something all the same.
+bool connection::took_something() const {
+    return unacknowledged(socket_.get()) < unacknowledged_;
 }
 
 /// A deadline in the past wakes who waits to read: Go's own way to interrupt a Read.
@@ -128,15 +144,15 @@ void connection::finish() {
 bool connection::linger() {
     const auto n = socket_.read(around_.buffer, *this);
     if (n && *n > 0) return true;
-    if (n || !n.error().is_pending()) close();
-    return false;
+    if (!n && n.error().is_pending()) return false;
+    return close();
 }
 
-void connection::close() {
-    if (state_ == state::closed) return;
-    if (peer_) note("disconnected from", *peer_);
+bool connection::close() {
+    if (state_ != state::closed && peer_) note("disconnected from", *peer_);
     state_ = state::closed;
     socket_.close();
+    return false;
 }
 
 } // namespace stage4

@@ -56,8 +56,8 @@ public:
     /// Reads no more, and closes once everything that was read has reached the client: to be
     /// called again until it has. Works through deadlines: whoever waits is woken.
     void finish();
-    /// Ends it now, whatever is owed.
-    void close();
+    /// Ends it now, whatever is owed. \return false: there is nothing more to do
+    bool close();
 
     std::list<connection>::iterator place; ///< in its server's list
 
@@ -71,10 +71,12 @@ private:
     void nothing_owed();
     void expect_bytes();
     void expect_room();
+    [[nodiscard]] bool took_something() const;
 
     fd socket_;
     state state_ = state::reading;
     bool finishing_ = false;
+    int unacknowledged_ = 0; ///< when room was last expected
     std::size_t paid_ = 0;   ///< how much of owed_ was taken since
     std::vector<char> owed_; ///< read from the client and not yet taken back
     surroundings& around_;

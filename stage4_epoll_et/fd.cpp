@@ -140,7 +140,7 @@ std::expected<void, io_error> fd::write(std::span<const char> bytes, std::size_t
         const auto n = stage4::write(get(), piece);
         if (!n) return failed(n.error());
         written += *n;
-        if (*n == piece.size()) continue;
+        if (*n != 0) continue; // whatever stopped it will say so again
         const auto waited = wait(side::write, w);
         if (!waited) return waited;
     }
@@ -209,8 +209,8 @@ std::expected<void, io_error> fd::wait(side s, waiter& w) {
     return std::unexpected(from(status));
 }
 
-void fd::set_deadline(side s, nanotime when) {
-    if (!closing_) poll_->set_deadline(*pd_, s, when);
+void fd::set_deadline(side s, nanotime when, nanotime present) {
+    if (!closing_) poll_->set_deadline(*pd_, s, when, present);
 }
 
 void fd::shutdown_write() {

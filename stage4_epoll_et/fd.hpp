@@ -60,7 +60,7 @@ public:
 
     /// The read or the write deadline: a point in time, or 0 for none. A pending call that it
     /// catches is woken. Go: FD.SetReadDeadline, FD.SetWriteDeadline.
-    void set_deadline(side s, nanotime when);
+    void set_deadline(side s, nanotime when, nanotime present = now());
     /// Ends the sending side. Go: FD.Shutdown.
     void shutdown_write();
     /// Wakes both sides; their calls return net_closing. The number stays taken until they have.

@@ -68,12 +68,13 @@ void netpoll::remove(poll_desc& pd) {
 }
 
 // [set_deadline]
-void netpoll::set_deadline(poll_desc& pd, side s, nanotime when) {
-    if (pd.postpone(s, when)) return; // a connection that is busy comes no further
+void netpoll::set_deadline(poll_desc& pd, side s, nanotime when, nanotime present) {
+    const bool past = when != 0 && when <= present;
+    if (!past && pd.postpone(s, when)) return; // a connection that is busy comes no further
     waiter* woken = nullptr;
     {
         const std::lock_guard lock(mutex_);
-        pd.set_deadline(s, when, now(), [&](waiter& w) { woken = &w; });
+        pd.set_deadline(s, when, present, [&](waiter& w) { woken = &w; });
         arm(pd, pd.next_deadline());
     }
     if (woken != nullptr) woken->wake(*woken);

@@ -46,7 +46,8 @@ public:
 
     /// Sets a deadline at `when`, a point in time; 0 takes it away. What has come or comes to
     /// its deadline fails with `timed_out` until it is set anew. Go: runtime_pollSetDeadline.
-    void set_deadline(poll_desc& pd, side s, nanotime when);
+    /// \param present what time it is, for those who have looked already
+    void set_deadline(poll_desc& pd, side s, nanotime when, nanotime present = now());
 
     /// Sets an alarm, or moves it; 0 takes it away.
     void set_alarm(alarm& which, nanotime when);

@@ -225,8 +225,10 @@ template <template <typename> class Atomic>
 template <typename Wake>
 void basic_poll_desc<Atomic>::evict(Wake wake) {
     info_.fetch_or(closing_bit); // published before anybody is unblocked
-    for (const side s : {side::read, side::write})
+    for (const side s : {side::read, side::write}) {
+        deadline_of(s).store(0); // or its timer could still be set, and fire in the next life
         if (auto* const w = unblock(s, false, sequence())) wake(*w);
+    }
 }
 
 template <template <typename> class Atomic>

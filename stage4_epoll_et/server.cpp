@@ -77,7 +77,7 @@ std::atomic<netpoll*> to_interrupt = nullptr;
 extern "C" void on_stop_signal(int) {
     if (stop_signals_seen.fetch_add(1) > 0) ::_exit(0);
     const int interrupted = errno; // of whatever was going on
-    to_interrupt.load()->interrupt();
+    if (auto* const poll = to_interrupt.load()) poll->interrupt();
     errno = interrupted;
 }
 
@@ -220,7 +220,9 @@ std::expected<void, op_error> serve(listener listener, const options& options) {
     for (const int signal : {SIGINT, SIGTERM}) ::sigaction(signal, &action, nullptr);
     ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
 
-    return server(std::move(listener), std::move(*socket), **poll, options).run();
+    const auto ended = server(std::move(listener), std::move(*socket), **poll, options).run();
+    to_interrupt = nullptr;
+    return ended;
 }
 
 } // namespace stage4

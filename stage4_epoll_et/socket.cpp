@@ -134,20 +134,26 @@ std::expected<std::size_t, syscall_error> write(int fd, std::span<const char> by
             written += static_cast<std::size_t>(n);
         else if (errno == EAGAIN)
             break; // the socket's buffer is full: the rest is owed
+        else if (errno != EINTR && written > 0)
+            break; // first what was taken; the error comes again with the next call
         else if (errno != EINTR)
             return std::unexpected(syscall_error{"write", errno});
     }
     return written;
 }
 
+int unacknowledged(int fd) {
+    int bytes = 0;
+    return ::ioctl(fd, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
+}
+
 bool is_all_acknowledged(int fd) {
     tcp_info info{};
     socklen_t size = sizeof info;
-    int unacknowledged = 0;
     // A Unix socket has no such thing: its bytes are in the peer's queue already.
     if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return true;
     if (info.tcpi_state == TCP_CLOSE) return true; // reset: there is nobody to wait for
-    return ::ioctl(fd, SIOCOUTQ, &unacknowledged) != 0 || unacknowledged == 0;
+    return unacknowledged(fd) == 0;
 }
 
 } // namespace stage4
