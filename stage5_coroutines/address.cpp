@@ -1,0 +1,198 @@
+/// \file
+/// The rules behind "host:port", and the table of families that Go's favoriteAddrFamily keeps.
+
+#include "address.hpp"
+
+#include "op_error.hpp"
+#include "unique_fd.hpp"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netdb.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstddef>
+#include <cstring>
+#include <memory>
+
+namespace stage5 {
+namespace {
+
+using addrinfo_list = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
+
+/// getaddrinfo(3), with an owner for what it returns. \return or its EAI_ number
+std::expected<addrinfo_list, int> look_up(const char* host, const char* service, int family) {
+    addrinfo hints{};
+    hints.ai_family = family;
+    hints.ai_socktype = SOCK_STREAM;
+    addrinfo* list = nullptr;
+    const int error = ::getaddrinfo(host, service, &hints, &list);
+    if (error != 0) return std::unexpected(error);
+    return addrinfo_list(list, &::freeaddrinfo);
+}
+
+address from(const sockaddr* other, socklen_t length) {
+    address made;
+    std::memcpy(&made.storage, other, length);
+    made.length = length;
+    return made;
+}
+
+/// Every interface: all zero but for the family and the port, which lie at the same place in a
+/// sockaddr_in and a sockaddr_in6.
+address wildcard(sa_family_t family, std::uint16_t port) {
+    address all;
+    all.in.sin_family = family;
+    all.in.sin_port = htons(port);
+    all.length = family == AF_INET ? sizeof all.in : sizeof all.in6;
+    return all;
+}
+
+bool is_wildcard(const address& a) {
+    const auto all = wildcard(a.any.sa_family, ntohs(a.in.sin_port));
+    return std::memcmp(&a.storage, &all.storage, all.length) == 0;
+}
+
+/// Whether one IPv6 socket can serve IPv4 as well. Go: ipStackCapabilities.probe, also once, also
+/// by trying to bind one.
+bool supports_ipv4_mapped() {
+    static const bool supported = [] {
+        const unique_fd probe{::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+        const int off = 0;
+        ::setsockopt(probe.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+        auto mapped = wildcard(AF_INET6, 0);
+        ::inet_pton(AF_INET6, "::ffff:127.0.0.1", &mapped.in6.sin6_addr);
+        return ::bind(probe.get(), &mapped.any, mapped.length) == 0;
+    }();
+    return supported;
+}
+
+/// Go: LookupPort: a number, or a name from /etc/services; nothing at all is 0.
+std::expected<std::uint16_t, std::string> look_up_port(const std::string& text) {
+    std::uint16_t port = 0;
+    if (text.find_first_not_of("0123456789") == std::string::npos) {
+        const auto parsed = std::from_chars(text.data(), text.data() + text.size(), port);
+        if (text.empty() || parsed.ec == std::errc{}) return port;
+        return std::unexpected(fmt::format("address {}: invalid port", text));
+    }
+    const auto list = look_up(nullptr, text.c_str(), AF_INET);
+    if (!list) return std::unexpected(fmt::format("lookup tcp/{}: unknown port", text));
+    return ntohs(from((*list)->ai_addr, (*list)->ai_addrlen).in.sin_port);
+}
+
+std::expected<std::vector<address>, std::string> look_up_host(const endpoint& where) {
+    const int family = where.network == "tcp4"   ? AF_INET
+                       : where.network == "tcp6" ? AF_INET6
+                                                 : AF_UNSPEC;
+    const auto list = look_up(where.host.c_str(), nullptr, family);
+    if (!list) {
+        const int error = list.error();
+        if (error == EAI_ADDRFAMILY)
+            return std::unexpected(fmt::format("address {}: no suitable address", where.host));
+        const bool unknown = error == EAI_NONAME || error == EAI_NODATA;
+        return std::unexpected(
+            fmt::format("lookup {}: {}", where.host,
+                        unknown ? "no such host" : lower_first(::gai_strerror(error))));
+    }
+    std::vector<address> found;
+    for (const addrinfo* entry = list->get(); entry != nullptr; entry = entry->ai_next) {
+        found.push_back(from(entry->ai_addr, entry->ai_addrlen));
+        found.back().in.sin_port = htons(where.port);
+    }
+    return found;
+}
+
+std::expected<std::vector<address>, std::string> unix_address(const std::string& path) {
+    address made;
+    made.un.sun_family = AF_UNIX;
+    const bool is_abstract = path.starts_with('@');
+    // A path needs room for its NUL; an abstract name has none and may fill the array.
+    const std::size_t size = path.size() + (is_abstract ? 0 : 1);
+    if (size > sizeof made.un.sun_path)
+        return std::unexpected(fmt::format("address {}: longer than 107 bytes", path));
+    std::ranges::copy(path, made.un.sun_path);
+    if (is_abstract) made.un.sun_path[0] = '\0';
+    made.length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size);
+    return std::vector{made};
+}
+
+} // namespace
+
+std::expected<endpoint, std::string> parse_endpoint(std::string_view network,
+                                                    std::string_view text) {
+    const auto wrong = [&](std::string_view why) {
+        return std::unexpected(fmt::format("address {}: {}", text, why));
+    };
+    if (network == "unix") {
+        if (text.empty()) return wrong("missing path");
+        return endpoint{"unix", std::string(text), 0};
+    }
+    if (network != "tcp" && network != "tcp4" && network != "tcp6")
+        return std::unexpected(fmt::format("unknown network {}", network));
+
+    const auto colon = text.rfind(':');
+    if (colon == std::string_view::npos) return wrong("missing port in address");
+    auto host = text.substr(0, colon);
+    if (host.starts_with('[')) {
+        const auto bracket = text.find(']');
+        if (bracket == std::string_view::npos) return wrong("missing ']' in address");
+        if (bracket + 1 != colon) return wrong("missing port in address");
+        host = host.substr(1, bracket - 1);
+    } else if (host.contains(':')) {
+        return wrong("too many colons in address");
+    }
+    if (host.find_first_of("[]") != std::string_view::npos) return wrong("unexpected '[' or ']'");
+
+    const auto port = look_up_port(std::string(text.substr(colon + 1)));
+    if (!port) return std::unexpected(port.error());
+    return endpoint{std::string(network), std::string(host), *port};
+}
+
+std::expected<endpoint, std::string> parse_endpoint(std::string_view written) {
+    constexpr std::string_view unix_prefix = "unix:";
+    auto where = written.starts_with(unix_prefix)
+                     ? parse_endpoint("unix", written.substr(unix_prefix.size()))
+                     : parse_endpoint("tcp", written);
+    if (where) return where;
+    return std::unexpected(
+        fmt::format("{}; write host:port, :port, [ipv6]:port or unix:path", where.error()));
+}
+
+std::string address::to_string() const {
+    if (family() == AF_UNIX) {
+        const auto used = length - offsetof(sockaddr_un, sun_path);
+        if (used == 0) return "@"; // a client that never bound: Go prints the same
+        if (un.sun_path[0] == '\0')
+            return fmt::format("@{}", std::string_view(un.sun_path + 1, used - 1));
+        return std::string(un.sun_path, ::strnlen(un.sun_path, used));
+    }
+    std::array<char, NI_MAXHOST> host{};
+    std::array<char, NI_MAXSERV> port{};
+    ::getnameinfo(&any, length, host.data(), host.size(), port.data(), port.size(),
+                  NI_NUMERICHOST | NI_NUMERICSERV);
+    std::string_view shown = host.data();
+    constexpr std::string_view mapped = "::ffff:";
+    if (shown.starts_with(mapped) && shown.contains('.')) shown.remove_prefix(mapped.size());
+    if (shown.contains(':')) return fmt::format("[{}]:{}", shown, port.data());
+    return fmt::format("{}:{}", shown, port.data());
+}
+
+std::expected<std::vector<address>, std::string> resolve(const endpoint& where, purpose why) {
+    if (where.network == "unix") return unix_address(where.host);
+    const bool is_ipv6 = where.network == "tcp6";
+    const bool dual = where.network == "tcp" && why == purpose::listen && supports_ipv4_mapped();
+    const auto all = wildcard(dual || is_ipv6 ? AF_INET6 : AF_INET, where.port);
+
+    auto found = where.host.empty() ? std::vector{all} : look_up_host(where);
+    if (!found || why == purpose::dial) return found;
+    auto chosen = std::ranges::find(*found, AF_INET, &address::family);
+    if (chosen == found->end()) chosen = found->begin();
+    // "0.0.0.0" is every interface as well, and Go serves both families on it.
+    auto one = dual && is_wildcard(*chosen) ? all : *chosen;
+    one.ipv6_only = is_ipv6;
+    return std::vector{one};
+}
+
+} // namespace stage5

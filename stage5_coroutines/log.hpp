@@ -1,0 +1,43 @@
+#pragma once
+/// \file
+/// Standard error, a line at a time. Standard output has one line only, `listening on ...`.
+
+#include "address.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace stage5 {
+
+/// Whether note() prints: --verbose. Written once, before there are threads.
+inline bool verbose = false;
+
+/// One line on standard error, in one write. Thread-safe. A reader that has gone away is no
+/// reason to fail.
+template <typename... Args>
+void log(fmt::format_string<Args...> format, Args&&... args) {
+    const auto line = fmt::format(format, std::forward<Args>(args)...) + '\n';
+    std::fputs(line.c_str(), stderr);
+}
+
+/// What the articles' programs print: who came, who left.
+inline void note(std::string_view what, const address& who) {
+    if (verbose) log("{} {}", what, who.to_string());
+}
+
+/// And what was received or sent: the beginning of it, in quotes, so that no byte of a client's
+/// reaches the terminal as a command.
+inline void note(std::string_view what, const address& who, std::span<const char> bytes) {
+    constexpr std::size_t shown = 64;
+    if (!verbose) return;
+    const std::string_view text(bytes.data(), std::min(bytes.size(), shown));
+    log("{} {}: {:?}{}", what, who.to_string(), text,
+        bytes.size() > shown ? fmt::format("... ({} bytes)", bytes.size()) : "");
+}
+
+} // namespace stage5

@@ -1,0 +1,155 @@
+/// \file
+/// Top-down: descriptors, deadlines, waiting.
+
+#include "netpoll.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace stage5 {
+
+std::expected<std::unique_ptr<netpoll>, syscall_error> netpoll::open() {
+    std::unique_ptr<netpoll> made(new netpoll);
+    const auto opened = made->poller_.open();
+    if (!opened) return std::unexpected(opened.error());
+    return made;
+}
+
+// [add]
+std::expected<poll_desc*, syscall_error> netpoll::add(int fd) {
+    poll_desc* const pd = allocate();
+    if (pd == nullptr) return std::unexpected(syscall_error{"epoll_ctl", ENOMEM});
+    pd->open(fd); // before epoll_ctl: an edge may come at once
+    const auto added = poller_.add(fd, {pd->index, pd->sequence()});
+    if (added) return pd;
+    pd->end();
+    const std::lock_guard lock(mutex_);
+    free_.push_back(pd->index);
+    return std::unexpected(added.error());
+}
+// [add]
+
+/// Go: pollCache.alloc, also a page at a time.
+poll_desc* netpoll::allocate() {
+    const std::lock_guard lock(mutex_);
+    if (free_.empty()) {
+        if (owned_.size() == most_blocks) return nullptr;
+        const auto first = static_cast<std::uint32_t>(owned_.size() * descs_a_block);
+        free_.reserve(first + descs_a_block); // so that remove() never needs memory
+        auto& made = *owned_.emplace_back(std::make_unique<block>());
+        for (std::uint32_t i = descs_a_block; i-- > 0;) {
+            made.descs[i].index = first + i;
+            made.descs[i].fire = &expire;
+            free_.push_back(first + i);
+        }
+        blocks_[owned_.size() - 1] = &made;
+    }
+    const std::uint32_t index = free_.back();
+    free_.pop_back();
+    return &at(index);
+}
+
+void netpoll::unblock(poll_desc& pd) {
+    std::array<waiter*, 2> woken{};
+    auto end = woken.begin();
+    {
+        const std::lock_guard lock(mutex_);
+        pd.evict([&](waiter& w) { *end++ = &w; });
+        timers_.remove(pd);
+    }
+    std::for_each(woken.begin(), end, [](waiter* w) { w->wake(*w); });
+}
+
+void netpoll::remove(poll_desc& pd) {
+    poller_.remove(pd.fd);
+    pd.end();
+    const std::lock_guard lock(mutex_);
+    free_.push_back(pd.index);
+}
+
+// [set_deadline]
+void netpoll::set_deadline(poll_desc& pd, side s, nanotime when, nanotime present) {
+    const bool past = when != 0 && when <= present;
+    if (!past && pd.postpone(s, when)) return; // a connection that is busy comes no further
+    waiter* woken = nullptr;
+    {
+        const std::lock_guard lock(mutex_);
+        pd.set_deadline(s, when, present, [&](waiter& w) { woken = &w; });
+        arm(pd, pd.next_deadline());
+    }
+    if (woken != nullptr) woken->wake(*woken);
+}
+// [set_deadline]
+
+void netpoll::set_alarm(alarm& which, nanotime when) {
+    const std::lock_guard lock(mutex_);
+    timers_.remove(which);
+    arm(which, when);
+}
+
+/// Locked: lets a timer fire at `when` at the latest. One that is set for an earlier time stays
+/// there: it will find out, and go on from there.
+void netpoll::arm(timer& which, nanotime when) {
+    if (when == 0 || (which.place != 0 && timers_.when(which) <= when)) return;
+    timers_.set(which, when);
+    // Somebody sleeps for longer than that. Go: wakeNetPoller.
+    if (waiting_ && (wait_ends_ == 0 || when < wait_ends_)) poller_.interrupt();
+}
+
+// [wait]
+void netpoll::wait(nanotime delay) {
+    const auto events = poller_.wait(limit(delay));
+    // An old event may have a new owner's poll_desc by now: each step compares the numbers.
+    for (const auto& event : events) {
+        poll_desc& pd = at(event.tag.index);
+        pd.mark(event.tag.sequence, event.ended, event.error);
+        waiter* const reader = event.readable ? pd.edge(side::read, event.tag.sequence) : nullptr;
+        waiter* const writer = event.writable ? pd.edge(side::write, event.tag.sequence) : nullptr;
+        if (reader != nullptr) reader->wake(*reader);
+        if (writer != nullptr) writer->wake(*writer);
+    }
+    std::vector<waiter*> woken;
+    {
+        const std::lock_guard lock(mutex_);
+        waiting_ = false;
+        if (timers_.next() != 0) timers_.expire(now(), woken);
+    }
+    for (waiter* const w : woken) w->wake(*w);
+}
+// [wait]
+
+/// How long to wait at most, because of timers; tells arm() about it.
+nanotime netpoll::limit(nanotime delay) {
+    const std::lock_guard lock(mutex_);
+    const nanotime next = timers_.next();
+    if (next == 0 && delay < 0) {
+        wait_ends_ = 0;
+        waiting_ = true;
+        return poller::forever;
+    }
+    if (delay == 0) return 0;
+    const nanotime present = now();
+    const nanotime until_next = next == 0 ? delay : std::max<nanotime>(next - present, 0);
+    const nanotime shorter = delay < 0 ? until_next : std::min(delay, until_next);
+    wait_ends_ = present + shorter;
+    waiting_ = shorter > 0;
+    return shorter;
+}
+
+void netpoll::expire(timer& which, const expiry& at) {
+    auto& pd = static_cast<poll_desc&>(which);
+    pd.expire(at.now, [&](waiter& w) { at.woken.push_back(&w); });
+    const nanotime next = pd.next_deadline();
+    if (next != 0) at.heap.set(pd, next); // it was moved: sleep on
+}
+
+void alarm::ring(timer& which, const expiry& at) {
+    at.woken.push_back(static_cast<alarm&>(which).wakes);
+}
+
+std::size_t netpoll::timer_count() {
+    const std::lock_guard lock(mutex_);
+    return timers_.size();
+}
+
+} // namespace stage5

@@ -1,0 +1,94 @@
+/// \file
+/// CLI11 knows options; what an address and a duration are, Go has taught us.
+
+#include "options.hpp"
+
+#include "log.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdlib>
+#include <utility>
+
+namespace stage5 {
+namespace {
+
+/// CLI11's check is a function from the argument to what is wrong with it; this one also keeps
+/// what it has read.
+template <typename Value, typename Parse>
+auto reads_into(Value& value, Parse parse) {
+    return [&value, parse](const std::string& text) -> std::string {
+        auto parsed = parse(text);
+        if (!parsed) return parsed.error();
+        value = std::move(*parsed);
+        return "";
+    };
+}
+
+} // namespace
+
+std::expected<options, int> parse_options(int argc, const char* const* argv) {
+    options read;
+    std::string listen, grace, idle, write;
+    CLI::App app{"An echo server: every byte comes back once, in order.", "stage5_server"};
+    app.add_option("-l,--listen", listen, "where clients connect; unix:PATH, unix:@NAME")
+        ->option_text("ADDRESS [:8080]")
+        ->check(reads_into(read.listen, [](const auto& text) { return parse_endpoint(text); }));
+    app.add_flag("-v,--verbose", read.verbose, "one line per connection event and per message");
+    app.add_option("--max-connections", read.max_connections,
+                   "accept no more than N at once; the others wait in the backlog")
+        ->option_text("N [no limit]")
+        ->check(CLI::Range(1, std::numeric_limits<int>::max()));
+    app.add_option("--grace", grace, "how long a graceful stop may take")
+        ->option_text("DURATION [5s]")
+        ->check(reads_into(read.grace, parse_duration));
+    app.add_option("--idle-timeout", idle, "close a connection that sent nothing for this long")
+        ->option_text("DURATION [none]")
+        ->check(reads_into(read.idle_timeout, parse_duration));
+    app.add_option("--write-timeout", write, "close a connection that took nothing for this long")
+        ->option_text("DURATION [none]")
+        ->check(reads_into(read.write_timeout, parse_duration));
+    app.add_option("--threads", read.threads, "OS threads that run coroutines")
+        ->option_text("N [one per core]")
+        ->check(CLI::Range(1, 1024));
+    app.set_version_flag("--version", fmt::format("stage5_server {}", version));
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        if (error.get_exit_code() == 0) return std::unexpected(app.exit(error));
+        log("stage5_server: {} (see --help)", error.what());
+        return std::unexpected(2);
+    }
+    return read;
+}
+
+std::expected<std::chrono::nanoseconds, std::string> parse_duration(std::string_view text) {
+    using unit = std::pair<std::string_view, double>; // and its nanoseconds
+    static constexpr auto units = std::to_array<unit>(
+        {{"ns", 1}, {"us", 1e3}, {"µs", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}});
+    constexpr std::string_view digits = "0123456789.";
+    const auto wrong = std::unexpected(
+        fmt::format("{:?} is not a duration; write 300ms, 1.5s, 2m or 1h30m", text));
+    if (text == "0") return std::chrono::nanoseconds(0);
+    if (text.empty()) return wrong;
+    double total = 0;
+    for (auto rest = text; !rest.empty();) {
+        const auto number = rest.substr(0, rest.find_first_not_of(digits));
+        rest.remove_prefix(number.size());
+        const auto name = rest.substr(0, rest.find_first_of(digits));
+        rest.remove_prefix(name.size());
+        const auto found = std::ranges::find(units, name, &unit::first);
+        const bool is_number = number.find_first_not_of('.') != std::string_view::npos &&
+                               number.find('.') == number.rfind('.');
+        if (!is_number || found == units.end()) return wrong;
+        total += std::strtod(std::string(number).c_str(), nullptr) * found->second;
+    }
+    constexpr double century = 100 * 365.25 * 24 * 3600e9; // as good as for ever, and can be added
+    return std::chrono::nanoseconds(std::llround(std::min(total, century)));
+}
+
+} // namespace stage5

@@ -1,0 +1,38 @@
+#pragma once
+/// \file
+/// The command line of a server.
+
+#include "address.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <expected>
+#include <limits>
+#include <string>
+#include <string_view>
+
+namespace stage5 {
+
+/// What `--version` prints.
+inline constexpr std::string_view version = "0.1.0";
+
+/// How a server was asked to behave.
+struct options {
+    endpoint listen{"tcp", "", 8080};
+    bool verbose = false;
+    std::size_t max_connections = std::numeric_limits<std::size_t>::max(); ///< at once
+    std::chrono::nanoseconds grace = std::chrono::seconds(5); ///< how long a stop may take
+    std::chrono::nanoseconds idle_timeout{};  ///< for a client that sends nothing; 0: none
+    std::chrono::nanoseconds write_timeout{}; ///< for a client that takes nothing; 0: none
+    unsigned threads = 0;                     ///< that run coroutines; 0: one for each core
+};
+
+/// Reads the command line; help, version and mistakes are printed here.
+/// \return or the exit status: 0 after help, 2 for what can't be read
+std::expected<options, int> parse_options(int argc, const char* const* argv);
+
+/// "300ms", "1.5s", "1h30m". Go: time.ParseDuration, without negative ones.
+/// \return or what is wrong and how it is written
+std::expected<std::chrono::nanoseconds, std::string> parse_duration(std::string_view text);
+
+} // namespace stage5

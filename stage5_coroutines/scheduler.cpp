@@ -1,0 +1,264 @@
+/// \file
+/// Top-down: what a worker does, where it looks for work, how it rests, how it is woken.
+
+#include "scheduler.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <thread>
+
+namespace stage5 {
+namespace {
+
+std::atomic<scheduler*> the_scheduler = nullptr;
+
+/// Every so many turns the global queue comes first, or a full local one would starve it.
+/// Go: schedtick % 61.
+constexpr std::uint32_t global_first = 61;
+/// How long the poller may go unasked by workers that always have something to do. Go: sysmon.
+constexpr nanotime poll_interval = 10'000'000;
+/// A look at the clock is not free either.
+constexpr std::uint32_t turns_a_clock = 8;
+/// So many turns that wait behind a running one are worth waking somebody for: fewer are done
+/// before a thread is awake.
+constexpr std::uint32_t worth_waking = 8;
+/// Who was just woken goes first, but so often in a row only: two that wake each other would keep
+/// the rest waiting for ever.
+constexpr std::uint32_t next_in_a_row = 3;
+
+} // namespace
+
+std::expected<std::unique_ptr<scheduler>, syscall_error> scheduler::make(unsigned threads) {
+    if (threads == 0) threads = std::max(1U, std::thread::hardware_concurrency());
+    std::unique_ptr<scheduler> made(new scheduler(threads));
+    auto poll = netpoll::open();
+    if (!poll) return std::unexpected(poll.error());
+    made->poll_ = std::move(*poll);
+    return made;
+}
+
+scheduler::scheduler(unsigned threads) : workers_(threads) {
+    for (auto& each : workers_) each.of = this;
+    the_scheduler = this;
+}
+
+scheduler::~scheduler() {
+    the_scheduler = nullptr;
+}
+
+scheduler& scheduler::current() {
+    return *the_scheduler;
+}
+
+/// Never inlined: a coroutine goes on on another thread, and must not keep the address of the old
+/// one's variable across that.
+[[gnu::noinline]] scheduler::worker*& scheduler::this_worker() {
+    thread_local worker* mine = nullptr;
+    return mine;
+}
+
+/// Not inlined for the same reason.
+[[gnu::noinline]] std::span<char> scheduler::buffer() {
+    thread_local std::vector<char> mine(64 * 1024);
+    return mine;
+}
+
+void scheduler::run() {
+    std::vector<std::jthread> others;
+    for (std::size_t i = 1; i < workers_.size(); ++i)
+        others.emplace_back([this, i] { work(workers_[i]); });
+    work(workers_[0]);
+}
+
+void scheduler::stop() {
+    stopping_ = true;
+    const std::lock_guard lock(mutex_);
+    wake_.notify_all();
+    poll_->interrupt();
+}
+
+// [work]
+void scheduler::work(worker& me) {
+    this_worker() = &me;
+    while (runnable* const who = find(me)) who->run(*who);
+    this_worker() = nullptr;
+}
+
+/// Go: findRunnable, in the same order.
+runnable* scheduler::find(worker& me) {
+    bool searching = false;
+    runnable* found = nullptr;
+    while (found == nullptr && !stopping_) {
+        ++me.turns;
+        if (me.turns % global_first == 0 && (found = take_global()) != nullptr) break;
+        if (me.turns % turns_a_clock == 0 && now() - me.polled > poll_interval)
+            look_at_poller(me, 0);
+        if ((found = take_local(me)) != nullptr) break;
+        if ((found = take_global()) != nullptr) break;
+        if (look_at_poller(me, 0) && (found = take_local(me)) != nullptr) break;
+        if (!std::exchange(searching, true)) ++searching_;
+        if ((found = steal(me)) != nullptr) break;
+        --searching_;
+        searching = false;
+        rest(me);
+    }
+    // Whoever searched and found leaves nobody searching: there may be more.
+    if (searching && --searching_ == 0 && me.queue.size() >= worth_waking) wake_one();
+    return found;
+}
+// [work]
+
+runnable* scheduler::take_local(worker& me) {
+    if (me.next.load(std::memory_order_relaxed) != nullptr && me.nexts < next_in_a_row) {
+        ++me.nexts;
+        if (auto* const who = me.next.exchange(nullptr)) return who;
+    }
+    me.nexts = 0;
+    if (auto* const who = me.queue.take()) return who;
+    return me.next.exchange(nullptr);
+}
+
+runnable* scheduler::take_global() {
+    if (global_size_ == 0) return nullptr;
+    const std::lock_guard lock(mutex_);
+    if (global_.empty()) return nullptr;
+    runnable* const who = global_.front();
+    global_.pop_front();
+    global_size_ = global_.size();
+    return who;
+}
+
+/// Go: runqsteal: half of somebody's queue; what somebody is about to run, only if there is
+/// nothing else.
+runnable* scheduler::steal(worker& me) {
+    const auto self = static_cast<std::size_t>(&me - workers_.data());
+    for (std::size_t i = 1; i < workers_.size(); ++i)
+        if (auto* const who = me.queue.steal_from(workers_[(self + i) % workers_.size()].queue))
+            return who;
+    return nullptr;
+}
+
+/// \return whether it has looked; what is ready then is in our queue
+bool scheduler::look_at_poller(worker& me, nanotime delay) {
+    if (polling_.exchange(true)) return false; // somebody is at it
+    // Said before looking for work once more: whoever adds work looks at this after that.
+    poller_sleeps_ = delay != 0;
+    me.injecting = true;
+    poll_->wait(delay != 0 && has_work() ? 0 : delay);
+    me.injecting = false;
+    me.polled = now();
+    poller_sleeps_ = false;
+    polling_ = false;
+    return true;
+}
+
+// [rest]
+/// Nothing to do: one worker waits in the poller, the others for somebody to wake them.
+void scheduler::rest(worker& me) {
+    const bool alone = ++sleeping_ == workers_.size();
+    // While others are awake it looks from time to time whether they have too much to do.
+    if (!stopping_ && !look_at_poller(me, alone ? poller::forever : poll_interval)) {
+        std::unique_lock lock(mutex_);
+        ++waiting_;
+        wake_.wait(lock, [&] { return wakes_ > 0 || !global_.empty() || stopping_; });
+        --waiting_;
+        if (wakes_ > 0) --wakes_;
+    }
+    --sleeping_;
+}
+// [rest]
+
+bool scheduler::has_work() const {
+    return global_size_ != 0 ||
+           std::ranges::any_of(workers_, [](const worker& each) { return each.queue.size() != 0; });
+}
+
+void scheduler::ready(runnable& who) {
+    worker* const me = this_worker();
+    if (me != nullptr && me->of == this) return put(*me, who);
+    {
+        const std::lock_guard lock(mutex_);
+        global_.push_back(&who);
+        global_size_ = global_.size();
+    }
+    wake_one();
+}
+
+void scheduler::yield(runnable& who) {
+    const std::lock_guard lock(mutex_);
+    global_.push_back(&who);
+    global_size_ = global_.size();
+}
+
+void scheduler::put(worker& me, runnable& who) {
+    runnable* kicked = &who;
+    if (!me.injecting) kicked = me.next.exchange(&who); // runs next; who was to run next, later
+    if (kicked == nullptr) return;
+    if (!me.queue.put(*kicked)) {
+        const std::lock_guard lock(mutex_);
+        global_.push_back(kicked);
+        global_size_ = global_.size();
+    }
+    if (me.queue.size() >= worth_waking && searching_ == 0 && sleeping_ != 0) wake_one();
+}
+
+/// Go: wakep.
+void scheduler::wake_one() {
+    const std::lock_guard lock(mutex_);
+    if (waiting_ > wakes_) {
+        ++wakes_;
+        wake_.notify_one();
+    } else if (poller_sleeps_) {
+        poll_->interrupt();
+    }
+}
+
+void runnable::ready(waiter& w) {
+    stage5::ready(static_cast<runnable&>(w));
+}
+
+void ready(runnable& who) {
+    scheduler::current().ready(who);
+}
+
+void go(task<void> what) {
+    auto& promise = std::exchange(what.frame_, {}).promise();
+    promise.detached_ = true;
+    ready(promise);
+}
+
+void promise_base::resume(runnable& who) {
+    static_cast<promise_base&>(who).self_.resume();
+}
+
+void promise_base::unhandled_exception() noexcept {
+    if (!detached_) {
+        thrown_ = std::current_exception();
+        return;
+    }
+    try {
+        throw;
+    } catch (const std::exception& error) {
+        log("a task ended: {}", error.what());
+    } catch (...) {
+        log("a task ended by an exception");
+    }
+}
+
+sleep_for::sleep_for(std::chrono::nanoseconds how_long)
+    : runnable([](runnable& self) { static_cast<sleep_for&>(self).who_.resume(); }), alarm_(*this),
+      until_(now() + how_long.count()) {}
+
+void sleep_for::await_suspend(std::coroutine_handle<> who) {
+    who_ = who;
+    scheduler::current().poll().set_alarm(alarm_, until_);
+}
+
+yield::yield() : runnable([](runnable& self) { static_cast<yield&>(self).who_.resume(); }) {}
+
+void yield::await_suspend(std::coroutine_handle<> who) {
+    who_ = who;
+    scheduler::current().yield(*this);
+}
+
+} // namespace stage5

@@ -1,0 +1,117 @@
+#pragma once
+/// \file
+/// Who runs when, and on which thread: "协程调度" of the line echo's article. A few threads, each
+/// with a queue, take turns for all coroutines; when there is nothing to do, one of them waits in
+/// the poller and the others sleep. Answers runtime/proc.go: schedule, findRunnable, injectglist,
+/// wakep, and what sysmon does about the poller.
+
+#include "netpoll.hpp"
+#include "run_queue.hpp"
+#include "runnable.hpp"
+#include "task.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <coroutine>
+#include <cstdint>
+#include <deque>
+#include <expected>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+namespace stage5 {
+
+/// The threads that run everything. One at a time exists in a process, as Go has one runtime.
+class scheduler {
+public:
+    /// \param threads 0: one for each core
+    static std::expected<std::unique_ptr<scheduler>, syscall_error> make(unsigned threads);
+    ~scheduler();
+
+    /// The one that exists.
+    static scheduler& current();
+
+    /// Runs everything that is ready, on as many threads as was said, this one among them, until
+    /// stop() is called.
+    void run();
+    /// Lets run() return, soon: what is ready or waits then gets no turn any more. From any thread.
+    void stop();
+
+    netpoll& poll() { return *poll_; }
+    /// This worker's buffer: whoever has the turn may use it until it awaits something.
+    static std::span<char> buffer();
+    /// Go: goready. \see stage5::ready
+    void ready(runnable& who);
+    /// Puts it behind all others. Go: goschedImpl
+    void yield(runnable& who);
+
+private:
+    struct worker {
+        run_queue queue;                       ///< Go: p.runq
+        std::atomic<runnable*> next = nullptr; ///< Go: p.runnext: it was woken by the last turn
+        std::uint32_t turns = 0;
+        std::uint32_t nexts = 0; ///< turns in a row that came from `next`
+        bool injecting = false;  ///< in the poller: whom it wakes was not woken by a turn of ours
+        nanotime polled = 0;     ///< when it last looked at the poller
+        scheduler* of = nullptr;
+    };
+    static worker*& this_worker();
+
+    explicit scheduler(unsigned threads);
+    void work(worker& me);
+    runnable* find(worker& me);
+    runnable* take_local(worker& me);
+    runnable* take_global();
+    runnable* steal(worker& me);
+    bool look_at_poller(worker& me, nanotime delay);
+    void rest(worker& me);
+    void put(worker& me, runnable& who);
+    void wake_one();
+    [[nodiscard]] bool has_work() const;
+
+    std::unique_ptr<netpoll> poll_;
+    std::vector<worker> workers_;
+    std::atomic<bool> stopping_ = false;
+    std::atomic<bool> polling_ = false;        ///< somebody is in netpoll::wait()
+    std::atomic<bool> poller_sleeps_ = false;  ///< and has nothing else to do
+    std::atomic<std::uint32_t> sleeping_ = 0;  ///< workers in rest(), the one in the poller too
+    std::atomic<std::uint32_t> searching_ = 0; ///< awake without work. Go: sched.nmspinning
+    std::atomic<std::size_t> global_size_ = 0;
+
+    std::mutex mutex_; ///< protects what follows
+    std::condition_variable wake_;
+    std::deque<runnable*> global_;
+    std::uint32_t waiting_ = 0; ///< workers that wait for wake_
+    std::uint32_t wakes_ = 0;   ///< wake-ups that none of them has taken yet
+};
+
+/// Waits for a time. Go: time.Sleep. \see stage5::sleep_for
+class sleep_for : runnable {
+public:
+    explicit sleep_for(std::chrono::nanoseconds how_long);
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> who);
+    void await_resume() const noexcept {}
+
+private:
+    alarm alarm_;
+    nanotime until_;
+    std::coroutine_handle<> who_;
+};
+
+/// Lets others have a turn. Go: runtime.Gosched.
+class yield : runnable {
+public:
+    yield();
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> who);
+    void await_resume() const noexcept {}
+
+private:
+    std::coroutine_handle<> who_;
+};
+
+} // namespace stage5

@@ -1,0 +1,159 @@
+/// \file
+/// Top-down: listen and its steps, accept, read, write, the end of a connection.
+
+#include "socket.hpp"
+
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <fstream>
+#include <utility>
+
+namespace stage5 {
+namespace {
+
+bool set_option(int fd, int level, int name, int value) {
+    return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
+/// Go: net.listenerBacklog, maxListenerBacklog: as long a queue as the system allows.
+int listener_backlog() {
+    static const int backlog = [] {
+        int limit = 0;
+        std::ifstream("/proc/sys/net/core/somaxconn") >> limit;
+        return limit > 0 ? limit : SOMAXCONN;
+    }();
+    return backlog;
+}
+
+/// Go: setDefaultSockopts, setDefaultListenerSockopts, and newTCPConn's options of a connection:
+/// Linux hands TCP_NODELAY and keep-alive down from the listener to what it accepts, which saves
+/// five calls a connection.
+void set_listener_options(int fd, const address& where) {
+    if (where.family() == AF_UNIX) return;
+    if (where.family() == AF_INET6)
+        set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, where.ipv6_only ? 1 : 0);
+    set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 15);  // seconds of silence before the first probe
+    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 15); // seconds between probes
+    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 9);    // unanswered probes until it is dead
+}
+
+/// Go: net.sysSocket and netFD.listenStream.
+std::expected<unique_fd, syscall_error> listen_stream(const address& where) {
+    unique_fd fd{::socket(where.family(), SOCK_STREAM | socket_flags, 0)};
+    if (!fd) return std::unexpected(syscall_error{"socket", errno});
+    set_listener_options(fd.get(), where);
+    if (::bind(fd.get(), &where.any, where.length) != 0)
+        return std::unexpected(syscall_error{"bind", errno});
+    if (::listen(fd.get(), listener_backlog()) != 0)
+        return std::unexpected(syscall_error{"listen", errno});
+    return fd;
+}
+
+/// Linux reports errors of the new connection's network through accept; accept(2) asks servers
+/// to treat them like EAGAIN and go on with the next connection.
+bool is_about_a_lost_connection(int number) {
+    switch (number) {
+    case EINTR:
+    case ECONNABORTED:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case ENONET:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case EOPNOTSUPP:
+        return true;
+    default:
+        return false;
+    }
+}
+
+} // namespace
+
+std::string listener::name() const {
+    return (network == "unix" ? "unix:" : "") + local.to_string();
+}
+
+std::expected<listener, op_error> listen(const endpoint& where) {
+    auto found = resolve(where, purpose::listen);
+    if (!found) return std::unexpected(op_error{"listen", where.network, "", "", found.error()});
+    address& at = found->front();
+    auto fd = listen_stream(at);
+    if (!fd)
+        return std::unexpected(
+            op_error{"listen", where.network, "", at.to_string(), fd.error().message()});
+    at.length = sizeof at.storage;
+    ::getsockname(fd->get(), &at.any, &at.length);
+    const bool has_file = at.family() == AF_UNIX && !where.host.starts_with('@');
+    return listener{std::move(*fd), unix_path(has_file ? where.host : ""), where.network, at};
+}
+
+std::expected<accepted, syscall_error> accept(int listener) {
+    while (true) {
+        accepted client;
+        client.fd = unique_fd{
+            ::accept4(listener, &client.peer.any, &client.peer.length, socket_flags)};
+        if (client.fd) return client;
+        if (!is_about_a_lost_connection(errno))
+            return std::unexpected(syscall_error{"accept4", errno});
+    }
+}
+
+bool is_out_of_resources(const syscall_error& error) {
+    return error.number == EMFILE || error.number == ENFILE || error.number == ENOBUFS ||
+           error.number == ENOMEM;
+}
+
+bool would_block(const syscall_error& error) {
+    return error.number == EAGAIN;
+}
+
+std::expected<std::size_t, syscall_error> read(int fd, std::span<char> buffer) {
+    while (true) {
+        const auto n = ::recv(fd, buffer.data(), buffer.size(), 0);
+        if (n >= 0) return static_cast<std::size_t>(n);
+        if (errno != EINTR) return std::unexpected(syscall_error{"read", errno});
+    }
+}
+
+std::expected<std::size_t, syscall_error> write(int fd, std::span<const char> bytes) {
+    std::size_t written = 0;
+    while (written < bytes.size()) {
+        const auto rest = bytes.subspan(written);
+        const auto n = ::send(fd, rest.data(), rest.size(), MSG_NOSIGNAL);
+        if (n >= 0)
+            written += static_cast<std::size_t>(n);
+        else if (errno == EAGAIN)
+            break; // the socket's buffer is full: the rest is owed
+        else if (errno != EINTR && written > 0)
+            break; // first what was taken; the error comes again with the next call
+        else if (errno != EINTR)
+            return std::unexpected(syscall_error{"write", errno});
+    }
+    return written;
+}
+
+int unacknowledged(int fd) {
+    int bytes = 0;
+    return ::ioctl(fd, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
+}
+
+bool is_all_acknowledged(int fd) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    // A Unix socket has no such thing: its bytes are in the peer's queue already.
+    if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return true;
+    if (info.tcpi_state == TCP_CLOSE) return true; // reset: there is nobody to wait for
+    return unacknowledged(fd) == 0;
+}
+
+} // namespace stage5

@@ -1,0 +1,83 @@
+#pragma once
+/// \file
+/// The system calls behind `net.Listen`, `Accept`, `Read` and `Write`, each in its smallest form:
+/// sysSocket, setDefaultSockopts, listenStream's five steps (backlog, bind, listen, init,
+/// getsockname) from "Tcp服务端源码", and the Accept section that it leaves empty.
+
+#include "address.hpp"
+#include "op_error.hpp"
+#include "unique_fd.hpp"
+
+#include <cstddef>
+#include <expected>
+#include <span>
+#include <string>
+#include <utility>
+
+namespace stage5 {
+
+/// Flags of every socket that is created here. In the call, because between socket() and a later
+/// fcntl() another thread may fork, and the child would inherit the descriptor.
+inline constexpr int socket_flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+
+/// The file of a Unix socket, removed once. Go: UnixListener's unlinkOnce.
+class unix_path {
+public:
+    explicit unix_path(std::string path) noexcept : path_(std::move(path)) {}
+    unix_path(unix_path&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+    unix_path& operator=(unix_path&&) = delete;
+    ~unix_path() { remove(); }
+    void remove() noexcept {
+        if (!path_.empty()) ::unlink(std::exchange(path_, {}).c_str());
+    }
+
+private:
+    std::string path_; ///< empty for every other address
+};
+
+/// A socket that clients connect to. Go: net.TCPListener, net.UnixListener.
+struct listener {
+    unique_fd fd;
+    unix_path path; ///< behind fd, so that it goes first and never names a dead socket
+    std::string network;
+    address local; ///< as getsockname tells it: with the port that the kernel chose
+
+    /// "127.0.0.1:43121", "unix:/run/echo.sock": as the command line takes it.
+    [[nodiscard]] std::string name() const;
+};
+
+/// Go: net.Listen, down to sysListener.listenTCP and netFD.listenStream.
+std::expected<listener, op_error> listen(const endpoint& where);
+
+/// A connection that was accepted, and whose it is.
+struct accepted {
+    unique_fd fd;
+    address peer;
+};
+
+/// Go: netFD.accept. Repeats what concerns only a connection that is already gone
+/// (ECONNABORTED and the like), so that an error is always about the listener or the machine.
+std::expected<accepted, syscall_error> accept(int listener);
+
+/// Whether accept() failed for want of descriptors or memory: clients wait in the backlog, and
+/// trying again makes sense, but later. Go: syscall.Errno.Temporary.
+bool is_out_of_resources(const syscall_error& error);
+
+/// Whether a call had nothing to do and would have slept in the stage before: EAGAIN.
+bool would_block(const syscall_error& error);
+
+/// Reads what is there, up to the buffer's size; 0 is the end of the stream. Go: poll.FD.Read.
+std::expected<std::size_t, syscall_error> read(int fd, std::span<char> buffer);
+
+/// Writes as much as the peer takes now, perhaps nothing. Go: poll.FD.Write, without its wait.
+/// Never raises SIGPIPE: a peer that has gone away is an error like another.
+std::expected<std::size_t, syscall_error> write(int fd, std::span<const char> bytes);
+
+/// How many bytes were sent that the peer's kernel has not acknowledged, an end of file included.
+int unacknowledged(int fd);
+
+/// Whether closing can no longer destroy what was sent, the end of file included if it was sent.
+/// Closing a TCP socket that has unread input sends a reset, and a reset overtakes bytes under way.
+bool is_all_acknowledged(int fd);
+
+} // namespace stage5

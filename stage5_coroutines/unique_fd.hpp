@@ -1,0 +1,39 @@
+#pragma once
+/// \file
+/// Owning a descriptor. Whoever holds a unique_fd closes it by going away; a plain `int fd` in a
+/// signature is only borrowed. Go closes a forgotten descriptor with a finalizer (net/fd_unix.go:
+/// netFD.setAddr); a destructor does it on time.
+
+#include <unistd.h>
+
+#include <utility>
+
+namespace stage5 {
+
+/// A descriptor that is closed exactly once. Not thread-safe; hand it over by moving it.
+class unique_fd {
+public:
+    unique_fd() noexcept = default;
+    explicit unique_fd(int fd) noexcept : fd_(fd) {}
+    unique_fd(unique_fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    unique_fd& operator=(unique_fd&& other) noexcept {
+        std::swap(fd_, other.fd_);
+        return *this;
+    }
+    ~unique_fd() { reset(); }
+
+    /// The number, for a system call; -1 when there is none.
+    [[nodiscard]] int get() const noexcept { return fd_; }
+    explicit operator bool() const noexcept { return fd_ >= 0; }
+
+    /// Closes now. Never again on EINTR: Linux has released the number by then, and a second
+    /// close could hit whoever got it next.
+    void reset() noexcept {
+        if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+    }
+
+private:
+    int fd_ = -1;
+};
+
+} // namespace stage5
