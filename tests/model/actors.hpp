@@ -1,0 +1,47 @@
+#pragma once
+/// \file
+/// Who takes part: those who call a descriptor, and those who do something to it meanwhile. They
+/// run the real poll_desc; what is around it (netpoll.cpp, fd.cpp, the kernel) is retold here.
+
+#include "explorer.hpp"
+
+namespace model {
+
+enum class side : std::uint8_t { read, write };
+
+/// How a client goes about it.
+enum class manner : std::uint8_t {
+    tries_first,  ///< prepare, try, wait, try again: fd::read, fd::write, fd::accept
+    may_skip,     ///< like fd::read where the kernel tells that nothing is left: waits first then
+    waits_first,  ///< fd::connect: no prepare
+    forgets_edge, ///< a mistake: prepare, then wait without a try
+};
+
+/// A call, again and again, until `wanted` bytes have come or it fails.
+struct role {
+    std::size_t client; ///< 0 and 1 use the first socket, 2 the second
+    side where = side::read;
+    std::uint8_t wanted = 1;
+    manner how = manner::tries_first;
+};
+actor client(std::string name, role me);
+
+/// What happens in a socket: single bytes (or room for them), then perhaps the end.
+actor network(std::size_t socket, side where, int bytes, bool end = false);
+/// netpoll::wait, its first half: collects an edge, and later gives it to whom it is for.
+actor poller();
+/// netpoll::wait, its second half: lets expire what has come.
+actor timers();
+actor clock(int ticks);
+/// fd::set_deadline for the reader, once for each time.
+actor setter(const std::vector<int>& times, std::string name = "setter");
+/// fd::close; when the last call has left, another socket gets the poll_desc, if it is to.
+actor closer(bool reuse = false);
+
+/// Before all: the first socket is there, its reader has that deadline.
+void open_first(int deadline);
+
+/// What must hold when nobody can go on.
+void check_quiet(const world& end);
+
+} // namespace model

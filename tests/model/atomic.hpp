@@ -1,0 +1,66 @@
+#pragma once
+/// \file
+/// What takes std::atomic's place in basic_poll_desc: every operation is a step of whoever does
+/// it, sequentially consistent as those of the protocol are.
+
+#include "explorer.hpp"
+
+namespace model {
+
+/// How many have been made.
+inline std::size_t made = 0;
+
+/// Has no value of its own: the n-th one that was made names the n-th atomic of the world.
+template <typename T>
+class atomic {
+public:
+    [[nodiscard]] T load() const {
+        return operate(
+            "load", [](T) {}, *this);
+    }
+    void store(T wanted) {
+        operate(
+            "store", [=](T& value) { value = wanted; }, *this);
+    }
+    T exchange(T wanted) {
+        return operate(
+            "exchange", [=](T& value) { value = wanted; }, *this);
+    }
+    T fetch_or(T bits) {
+        return operate(
+            "or", [=](T& value) { value |= bits; }, *this);
+    }
+    T fetch_and(T bits) {
+        return operate(
+            "and", [=](T& value) { value &= bits; }, *this);
+    }
+    bool compare_exchange_strong(T& expected, T wanted) {
+        const T compare = expected;
+        const auto swap = [=](T& value) {
+            if (value == compare) value = wanted;
+        };
+        expected = operate("compare and swap", swap, *this);
+        return expected == compare;
+    }
+
+private:
+    static std::size_t next_place() {
+        static_assert(sizeof(T) == sizeof(std::uint64_t));
+        return made++;
+    }
+
+    template <typename Operation>
+    static T operate(const char* name, Operation operation, const atomic& on) {
+        return static_cast<T>(step({name, on.place_}, {}, [=, place = on.place_](world& w) {
+            const auto before = w.atomic[place];
+            T value = static_cast<T>(before);
+            operation(value);
+            w.atomic[place] = static_cast<std::uint64_t>(value);
+            return before;
+        }));
+    }
+
+    std::size_t place_ = next_place();
+};
+
+} // namespace model

@@ -1,0 +1,48 @@
+/// \file
+/// What must hold when nobody can go on.
+
+#include "retold.hpp"
+
+namespace model {
+namespace {
+
+void check_side(const world& end, std::size_t life, side s) {
+    const auto word = end.atomic[words + number(s)];
+    const auto deadline = static_cast<stage4::nanotime>(end.atomic[deadlines + number(s)]);
+    const auto status = pd().check(real(s));
+    if (status == poll_status::closing) return;
+    if (pd().ended() && end.sockets[life].ended == 0)
+        throw violation("a stale event ends the next stream");
+    if ((status == poll_status::timed_out) != (deadline < 0))
+        throw violation("what has expired is not what was set");
+    if (deadline > 0 && (end.timer == 0 || end.timer > deadline))
+        throw violation("no timer will look at a deadline");
+    if ((word & 0xffff'ffff'ffffU) == 1 && (end.sockets[life].delivered & 1U << number(s)) == 0)
+        throw violation("a stale event leaves `ready` behind");
+}
+
+void check_client(const world& end, std::size_t client) {
+    const auto& self = end.clients[client];
+    if (self.may_park == 0) return;
+    const auto& from = end.sockets[socket_of(client)];
+    const auto address = reinterpret_cast<std::uintptr_t>(&waiters[client]);
+    std::size_t s = 0;
+    while (s < 2 && (end.atomic[words + s] & 0xffff'ffff'ffffU) != address) ++s;
+    if (from.closing != 0) throw violation("somebody sleeps for ever, though it is closed");
+    if (s == 2) throw violation("somebody sleeps for ever, and no word has it");
+    if (from.available[s] != 0 || (s == 0 && from.ended != 0))
+        throw violation("somebody sleeps for ever, though an edge has come");
+    if (pd().check(static_cast<stage4::side>(s)) == poll_status::timed_out)
+        throw violation("somebody sleeps for ever, though the deadline has come");
+}
+
+} // namespace
+
+void check_quiet(const world& end) {
+    if (end.locked != 0) throw violation("the lock is held for ever");
+    const std::size_t life = end.sockets[1].open;
+    for (const auto s : {side::read, side::write}) check_side(end, life, s);
+    for (std::size_t i = 0; i < waiters.size(); ++i) check_client(end, i);
+}
+
+} // namespace model

@@ -1,0 +1,43 @@
+/// \file
+/// Explores all scenarios, and says what it has seen. `--finds TEXT`: succeeds if a violation is
+/// found that TEXT is a part of, for a protocol that has been broken. `--misuses`: the other list.
+
+#include "scenarios.hpp"
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace {
+
+/// \return the violation
+std::string report(const model::scenario& what) {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto found = model::explore(what);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    std::printf("%s\n    %zu states, %zu steps, %.3g executions, %.2f s\n", what.name.c_str(),
+                found.states, found.transitions, found.executions, took.count());
+    if (!found.violation.empty())
+        std::printf("%s    VIOLATION: %s\n", found.interleaving.c_str(), found.violation.c_str());
+    std::fflush(stdout);
+    return found.violation;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    const char* wanted = nullptr;
+    bool misuses = false;
+    for (int i = 1; i < argc; ++i) {
+        if (std::strcmp(argv[i], "--misuses") == 0) misuses = true;
+        if (std::strcmp(argv[i], "--finds") == 0 && i + 1 < argc) wanted = argv[++i];
+    }
+    bool violated = false;
+    for (const auto& scenario : misuses ? model::misuses() : model::scenarios()) {
+        const auto violation = report(scenario);
+        violated = violated || !violation.empty();
+        if (wanted != nullptr && violation.find(wanted) != std::string::npos) return EXIT_SUCCESS;
+    }
+    return violated || wanted != nullptr ? EXIT_FAILURE : EXIT_SUCCESS;
+}
