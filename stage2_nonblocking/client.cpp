@@ -43,8 +43,8 @@ private:
 };
 
 std::expected<void, syscall_error> conversation::run() {
-    poller_.add(socket_, interest::read);
-    poller_.add(STDIN_FILENO, interest::read);
+    for (const int fd : {socket_, STDIN_FILENO})
+        if (const auto added = poller_.add(fd, interest::read); !added) return added;
     while (true) {
         for (const int fd : poller_.wait(poller::forever)) {
             if (fd == STDIN_FILENO) {
@@ -79,7 +79,7 @@ void conversation::write_unsent() {
         unsent_.erase(unsent_.begin(), unsent_.begin() + static_cast<std::ptrdiff_t>(*taken));
     if (!unsent_.empty()) return;
     poller_.modify(socket_, interest::read);
-    if (taken) poller_.add(STDIN_FILENO, interest::read);
+    if (taken) static_cast<void>(poller_.add(STDIN_FILENO, interest::read)); // poll takes any
 }
 
 std::expected<bool, syscall_error> conversation::print_output() {

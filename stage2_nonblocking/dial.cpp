@@ -33,7 +33,8 @@ std::expected<unique_fd, std::string> connect(const address& to, const deadline&
     int error = errno;
     if (error == EINPROGRESS || error == EINTR) {
         poller connecting{wait_method::poll};
-        connecting.add(fd.get(), interest::write);
+        const auto added = connecting.add(fd.get(), interest::write);
+        if (!added) return std::unexpected(added.error().message());
         while (connecting.wait(remaining(until)).empty())
             if (remaining(until) == milliseconds(0)) return std::unexpected("i/o timeout");
         socklen_t size = sizeof error;

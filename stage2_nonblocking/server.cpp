@@ -107,10 +107,11 @@ void server::watch_listener(clock::time_point now) {
                         now >= accept_again_;
     if (wanted == listener_watched_) return;
     listener_watched_ = wanted;
-    if (wanted)
-        poller_.add(listener_.fd.get(), interest::read);
-    else
-        poller_.remove(listener_.fd.get());
+    if (!wanted) return poller_.remove(listener_.fd.get());
+    const auto watched = poller_.add(listener_.fd.get(), interest::read);
+    if (watched) return;
+    listener_watched_ = false;
+    back_off(watched.error());
 }
 
 std::expected<void, op_error> server::accept_some() {

@@ -132,11 +132,11 @@ std::expected<std::size_t, syscall_error> write(int fd, std::span<const char> by
         const auto n = ::send(fd, rest.data(), rest.size(), MSG_NOSIGNAL);
         if (n >= 0)
             written += static_cast<std::size_t>(n);
-        else if (errno == EAGAIN)
-            break; // the socket's buffer is full: the rest is owed
-        else if (errno != EINTR && written > 0)
-            break; // first what was taken; the error comes again with the next call
-        else if (errno != EINTR)
+        else if (errno == EINTR)
+            continue;
+        else if (errno == EAGAIN || written > 0)
+            break; // no room for the rest; or an error, which comes again with the next call
+        else
             return std::unexpected(syscall_error{"write", errno});
     }
     return written;

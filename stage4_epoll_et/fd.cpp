@@ -213,7 +213,7 @@ void fd::set_deadline(side s, nanotime when, nanotime present) {
     if (!closing_) poll_->set_deadline(*pd_, s, when, present);
 }
 
-void fd::shutdown_write() {
+void fd::shutdown_write() const {
     if (!closing_) ::shutdown(get(), SHUT_WR);
 }
 

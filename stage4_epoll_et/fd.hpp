@@ -62,7 +62,7 @@ public:
     /// catches is woken. Go: FD.SetReadDeadline, FD.SetWriteDeadline.
     void set_deadline(side s, nanotime when, nanotime present = now());
     /// Ends the sending side. Go: FD.Shutdown.
-    void shutdown_write();
+    void shutdown_write() const;
     /// Wakes both sides; their calls return net_closing. The number stays taken until they have.
     /// Go: FD.Close.
     void close();

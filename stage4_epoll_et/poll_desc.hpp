@@ -73,8 +73,9 @@ public:
     /// The same, and forgets an edge that came before. A system call must follow, which sees
     /// what that edge was about. Go: poll_runtime_pollReset.
     poll_status prepare(side s);
-    /// Waits for an edge. After `parked`, `w` may already run elsewhere. Go: netpollblock,
-    /// poll_runtime_pollWait.
+    /// Waits for an edge. After `parked`, `w` may already run elsewhere. Whoever calls sees to it
+    /// that a side has one caller at a time, as Go's fdMutex does: the second may be told, but
+    /// when both are on their way at once, not always. Go: netpollblock, poll_runtime_pollWait.
     poll_status block(side s, waiter& w);
     /// Whether somebody waits on this side.
     [[nodiscard]] bool has_waiter(side s) const {

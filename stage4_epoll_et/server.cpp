@@ -45,7 +45,7 @@ private:
 
     void accept_some();
     void admit(fd client);
-    void turn(connection& of);
+    void turn(connection& which);
     void stop();
     void sweep();
     void back_off(const syscall_error& reason);
@@ -54,7 +54,7 @@ private:
 
     options options_;
     listener listener_; ///< the name; the descriptor is socket_'s
-    std::optional<fd> socket_;
+    fd socket_;
     netpoll& poll_;
     run_queue queue_;
     surroundings around_;
@@ -110,7 +110,7 @@ void server::accept_some() {
             accept_waits_ = true;
             return;
         }
-        auto client = socket_->accept(accept_);
+        auto client = socket_.accept(accept_);
         if (client) {
             pause_ = shortest_pause;
             admit(std::move(*client));
@@ -156,7 +156,7 @@ void server::stop() {
     stopping_ = true;
     grace_ends_ = now() + options_.grace.count();
     listener_.path.remove();
-    socket_->close();
+    socket_.close();
     sweep();
 }
 
