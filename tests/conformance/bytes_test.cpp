@@ -42,7 +42,8 @@ TEST_CASE("a message of any size comes back byte for byte", "[bytes]") {
             if (size > 2 * 65536) continue; // there is no size before 0
             INFO("a message of " << size << " bytes");
             client one(server->where());
-            one.exchange({.bytes = pattern(size), .size = size, .next_piece = [&] { return size; }});
+            one.exchange(
+                {.bytes = pattern(size), .size = size, .next_piece = [&] { return size; }});
             one.shutdown_write();
             one.expect_end();
         }

@@ -10,6 +10,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -75,13 +76,12 @@ int main(int count, char** words) {
             conformance::under_test() = conformance::somebody_elses(*line.server);
         } else if (line.stage) {
             conformance::under_test() = conformance::our_stage(
-                std::atoi(line.stage->c_str()),
-                harness::split_words(line.server_args.value_or("")));
+                *line.stage, harness::split_words(line.server_args.value_or("")));
         } else if (!line.lists) {
             throw harness::failure("which server? --server 'COMMAND {port}' or --stage N");
         }
-    } catch (const harness::failure& failure) {
-        std::fprintf(stderr, "check_server: %s\n", failure.what());
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "check_server: %s\n", error.what());
         return 2;
     }
     return harness::run_cases(words[0], line.for_catch, line.server ? "~[ours]" : "");

@@ -16,7 +16,9 @@ using namespace harness;
 
 namespace {
 
-std::size_t open_descriptors(const server& of) { return descriptor_count(of.pid()); }
+std::size_t open_descriptors(const server& of) {
+    return descriptor_count(of.pid());
+}
 
 /// Whether it has as few descriptors open again as before its clients came.
 bool comes_back_to(std::size_t count, const server& of,
@@ -115,7 +117,7 @@ TEST_CASE("descriptors and memory are the same after 4000 connections", "[faults
     client other(server->where());
     other.echo("before");
     const auto at_start = open_descriptors(*server);
-    for (std::size_t i = 0; i < 6; ++i) wave(*server, 50, i); // caches, stacks, pools fill
+    for (std::size_t i = 0; i < 6; ++i) wave(*server, 50, i);       // caches, stacks, pools fill
     comes_back_to(at_start, *server, milliseconds(500) * patience); // or keeps some for itself
     const auto before = open_descriptors(*server);
     const auto memory_before = memory(server->pid()).anonymous;
@@ -127,7 +129,8 @@ TEST_CASE("descriptors and memory are the same after 4000 connections", "[faults
     CHECK(memory(server->pid()).anonymous - memory_before <= mib * 1024 * 1024);
 }
 
-TEST_CASE("out of descriptors, the server rests until it has one, and serves all", "[faults][cpu]") {
+TEST_CASE("out of descriptors, the server rests until it has one, and serves all",
+          "[faults][cpu]") {
     constexpr std::size_t count = 80;
     const auto server = start({.descriptors = 48});
     crowd clients(server->where());
@@ -136,7 +139,9 @@ TEST_CASE("out of descriptors, the server rests until it has one, and serves all
     clients.drive_until_quiet(milliseconds(300 * patience));
     REQUIRE(clients.complaint() == "");
     REQUIRE(clients.served() > 0);
-    REQUIRE(clients.served() < count); // else it was not out of descriptors
+    if (clients.served() == count && !under_test().is_ours())
+        return leave_out("48 descriptors are enough for this server"); // it may be many processes
+    REQUIRE(clients.served() < count);
 
     const auto since = steady::now();
     const auto lines_before = lines_of(server->err());

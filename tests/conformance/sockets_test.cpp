@@ -102,8 +102,8 @@ TEST_CASE("with as many clients as it must hold, each gets its echo", "[crowd]")
     rlimit limit{};
     ::getrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_cur < count + 100)
-        return leave_out(fmt::format("{} clients need more than {} descriptors (ulimit -Hn)",
-                                     count, limit.rlim_cur));
+        return leave_out(fmt::format("{} clients need more than {} descriptors (ulimit -Hn)", count,
+                                     limit.rlim_cur));
     const auto server = start();
     crowd clients(server->where());
     clients.join_and_echo(count, 100);

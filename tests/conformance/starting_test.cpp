@@ -18,8 +18,7 @@ using namespace harness;
 namespace {
 
 /// It ends with `status`, one line on standard error that says `what`, and says nothing else.
-void check_refused(const std::vector<std::string>& arguments, int status,
-                   const std::string& what) {
+void check_refused(const std::vector<std::string>& arguments, int status, const std::string& what) {
     const auto result = run_with(arguments);
     INFO(fmt::format("{}", fmt::join(arguments, " ")));
     CHECK(result.ended.to_string() == fmt::format("exit status {}", status));
@@ -55,14 +54,14 @@ TEST_CASE("an address that can't be read is named in one line, and the status is
         const char* address;
         const char* named; // in the line
     };
-    for (const auto& [address, named] : std::initializer_list<unreadable>{
-             {"8080", "8080"},
-             {"127.0.0.1:99999", "99999"},
-             {"[::1", "[::1"},
-             {"127.0.0.1:80:90", "127.0.0.1:80:90"},
-             {"::1:80", "::1:80"},
-             {"localhost:nosuchservice", "nosuchservice"},
-             {"unix:", "unix:"}}) {
+    for (const auto& [address, named] :
+         std::initializer_list<unreadable>{{"8080", "8080"},
+                                           {"127.0.0.1:99999", "99999"},
+                                           {"[::1", "[::1"},
+                                           {"127.0.0.1:80:90", "127.0.0.1:80:90"},
+                                           {"::1:80", "::1:80"},
+                                           {"localhost:nosuchservice", "nosuchservice"},
+                                           {"unix:", "unix:"}}) {
         check_refused({"--listen", address}, 2, named);
     }
 }
@@ -95,8 +94,8 @@ TEST_CASE("--help and --version are answers, not errors", "[ours][starting]") {
         CHECK(result.out != "");
     }
     const auto help = run_with({"--help"}).out;
-    for (const auto* option : {"--listen", "--verbose", "--max-connections", "--grace",
-                               "--version"})
+    for (const auto* option :
+         {"--listen", "--verbose", "--max-connections", "--grace", "--version"})
         CHECK_THAT(help, contains(option));
 }
 

@@ -14,8 +14,8 @@ namespace {
 /// What each stage can do; the row is the stage's number. Stage 2 differs by how it waits.
 constexpr std::array<abilities, 6> by_stage{{
     {},
-    {.clients = 1000},                        // a thread each
-    {.clients = 1000, .has_wait = true},      // the cost of asking grows with every client
+    {.clients = 1000},                   // a thread each
+    {.clients = 1000, .has_wait = true}, // the cost of asking grows with every client
     {.clients = 9000},
     {.clients = 9000, .has_timeouts = true},
     {.clients = 9000, .has_timeouts = true},
@@ -28,12 +28,13 @@ target& under_test() {
     return chosen;
 }
 
-target our_stage(int number, std::vector<std::string> arguments) {
-    if (number < 1 || static_cast<std::size_t>(number) >= by_stage.size())
-        throw harness::failure("there is no stage " + std::to_string(number));
+target our_stage(const std::string& number, std::vector<std::string> arguments) {
+    const std::size_t row = number.size() == 1 ? std::string("012345").find(number) : 0;
+    if (row == 0 || row >= by_stage.size())
+        throw harness::failure("there is no stage '" + number + "'");
     target chosen;
-    chosen.path = harness::stage_program(number);
-    chosen.can = by_stage.at(static_cast<std::size_t>(number));
+    chosen.path = harness::stage_program(static_cast<int>(row));
+    chosen.can = by_stage.at(row);
     for (const auto& argument : arguments)
         if (argument == "spin" || argument == "--wait=spin") chosen.can.rests = false;
     chosen.arguments = std::move(arguments);
@@ -52,8 +53,7 @@ std::unique_ptr<harness::server> start(const harness::child_options& options) {
     return start_with("", "127.0.0.1:0", options);
 }
 
-std::unique_ptr<harness::server> start_with(const std::string& arguments,
-                                            const std::string& listen,
+std::unique_ptr<harness::server> start_with(const std::string& arguments, const std::string& listen,
                                             const harness::child_options& options) {
     const auto& chosen = under_test();
     if (!chosen.is_ours()) throw harness::failure("only our own servers know these options");

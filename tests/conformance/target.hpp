@@ -32,9 +32,9 @@ struct target {
 /// Set once, by main, before any case runs.
 target& under_test();
 
-/// \return our stage `number`, with what it can do when it is started with `arguments`
+/// \return our stage `number` ("1" to "5"), with what it can do when it is started with `arguments`
 /// \throws harness::failure for a number there is no stage of
-target our_stage(int number, std::vector<std::string> arguments);
+target our_stage(const std::string& number, std::vector<std::string> arguments);
 
 /// Somebody else's server.
 target somebody_elses(std::string command);

@@ -23,7 +23,9 @@ inline auto contains(const std::string& part) {
 }
 
 /// For CHECK_THAT: the text begins with `start`.
-inline auto starts_with(const std::string& start) { return Catch::Matchers::StartsWith(start); }
+inline auto starts_with(const std::string& start) {
+    return Catch::Matchers::StartsWith(start);
+}
 
 } // namespace harness
 

@@ -47,7 +47,7 @@ struct pipe_pair {
         for (const int fd : {0, 1, 2}) ::close(fd);
     } else {
         const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-        ::dup2(null, 0);
+        if (null >= 0) ::dup2(null, 0);
         ::dup2(out, 1);
         ::dup2(err, 2);
     }
@@ -70,6 +70,11 @@ std::string ending::to_string() const {
 
 child::child(const std::vector<std::string>& words, const child_options& options)
     : wake_(check(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), "eventfd")) {
+    run(words, options);
+    reader_ = std::thread([this] { read_all(); });
+}
+
+void child::run(const std::vector<std::string>& words, const child_options& options) {
     std::vector<std::string> copies = words;
     std::vector<char*> pointers;
     for (auto& word : copies) pointers.push_back(word.data());
@@ -90,7 +95,6 @@ child::child(const std::vector<std::string>& words, const child_options& options
     }
     out_.pipe = std::move(out.read);
     err_.pipe = std::move(err.read);
-    reader_ = std::thread([this] { read_all(); });
 }
 
 child::~child() {
@@ -122,8 +126,7 @@ std::optional<ending> child::wait_exit(milliseconds limit) {
     ending_ = ending{info.si_code != CLD_EXITED, info.si_status};
     // What it wrote last is still in the pipes; a child of its own may keep them open, though.
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, std::chrono::seconds(1),
-                      [this] { return out_.ended && err_.ended; });
+    changed_.wait_for(lock, std::chrono::seconds(1), [this] { return out_.ended && err_.ended; });
     return ending_;
 }
 

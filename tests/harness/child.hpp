@@ -21,7 +21,7 @@ namespace harness {
 /// What a child starts with.
 struct child_options {
     std::optional<rlim_t> descriptors = {}; ///< RLIMIT_NOFILE, soft and hard
-    bool no_standard_streams = false;  ///< descriptors 0 to 2 closed
+    bool no_standard_streams = false;       ///< descriptors 0 to 2 closed
 };
 
 /// How a process ended.
@@ -67,6 +67,7 @@ private:
         bool ended = false;
     };
     [[nodiscard]] std::string text_of(const stream& from) const;
+    void run(const std::vector<std::string>& words, const child_options& options);
     void read_all();
     bool read_once(stream& from);
 

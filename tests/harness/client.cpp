@@ -159,7 +159,9 @@ void client::exchange(const conversation& how, milliseconds limit) {
     if (how.half_close) expect_end(limit);
 }
 
-void client::shutdown_write() { check(::shutdown(fd_.get(), SHUT_WR), "shutdown"); }
+void client::shutdown_write() {
+    check(::shutdown(fd_.get(), SHUT_WR), "shutdown");
+}
 
 void client::reset() {
     const linger at_once{1, 0};

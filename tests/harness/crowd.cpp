@@ -65,8 +65,7 @@ void crowd::send_more(member& one) {
         const auto text = one.bytes.text(piece, one.sent);
         const auto count = ::send(one.fd.get(), text.data(), text.size(), MSG_NOSIGNAL);
         if (count < 0 && errno == EAGAIN) return;
-        if (count < 0)
-            return lose(one, std::error_code(errno, std::generic_category()).message());
+        if (count < 0) return lose(one, std::error_code(errno, std::generic_category()).message());
         one.sent += static_cast<std::uint64_t>(count);
     }
 }
@@ -76,8 +75,7 @@ void crowd::receive_more(member& one) {
     while (true) {
         const auto count = ::recv(one.fd.get(), buffer.data(), buffer.size(), 0);
         if (count < 0 && errno == EAGAIN) return;
-        if (count < 0)
-            return lose(one, std::error_code(errno, std::generic_category()).message());
+        if (count < 0) return lose(one, std::error_code(errno, std::generic_category()).message());
         if (count == 0)
             return lose(one, fmt::format("the server ended the stream after {} of {} bytes",
                                          one.got, one.wanted));

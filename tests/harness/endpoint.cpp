@@ -45,9 +45,14 @@ std::uint16_t endpoint::port() const {
     sockaddr_in v4{};
     sockaddr_in6 v6{};
     switch (family()) {
-    case AF_INET: std::memcpy(&v4, &storage, sizeof v4); return ntohs(v4.sin_port);
-    case AF_INET6: std::memcpy(&v6, &storage, sizeof v6); return ntohs(v6.sin6_port);
-    default: return 0;
+    case AF_INET:
+        std::memcpy(&v4, &storage, sizeof v4);
+        return ntohs(v4.sin_port);
+    case AF_INET6:
+        std::memcpy(&v6, &storage, sizeof v6);
+        return ntohs(v6.sin6_port);
+    default:
+        return 0;
     }
 }
 
@@ -105,10 +110,9 @@ unique_fd start_connect(const endpoint& to, int receive_buffer) {
     constexpr int type = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
     unique_fd fd(check(::socket(to.family(), type, 0), "socket"));
     if (receive_buffer > 0) // before connecting: it decides the window that we offer
-        check(::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer,
-                           sizeof receive_buffer), "setsockopt");
-    if (::connect(fd.get(), to.get(), to.length) != 0 && errno != EINPROGRESS)
-        check(-1, "connect");
+        check(::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer),
+              "setsockopt");
+    if (::connect(fd.get(), to.get(), to.length) != 0 && errno != EINPROGRESS) check(-1, "connect");
     return fd;
 }
 

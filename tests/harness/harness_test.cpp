@@ -105,9 +105,8 @@ TEST_CASE("a child never waits for its output to be read, and its end is told", 
 TEST_CASE("a child's own child ends with it", "[harness]") {
     pid_t grandchild = 0;
     {
-        const child parent({"/bin/sh", "-c", "sleep 1000 & echo pid $!; wait"});
-        auto& reader = const_cast<child&>(parent);
-        grandchild = std::stoi(reader.wait_line("pid ", must_happen).value());
+        child parent({"/bin/sh", "-c", "sleep 1000 & echo pid $!; wait"});
+        grandchild = std::stoi(parent.wait_line("pid ", must_happen).value());
         CHECK(::kill(grandchild, 0) == 0);
     }
     // Nobody may be there to collect it, so it may be a zombie; what it may not do is run.

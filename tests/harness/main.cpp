@@ -3,4 +3,6 @@
 
 #include "harness/catch_session.hpp"
 
-int main(int count, char** words) { return harness::run_cases(words[0], {words + 1, words + count}); }
+int main(int count, char** words) {
+    return harness::run_cases(words[0], {words + 1, words + count});
+}

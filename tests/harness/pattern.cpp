@@ -53,7 +53,7 @@ std::optional<std::string> pattern::difference(std::span<const char> arrived,
 std::size_t random_sizes::operator()() noexcept {
     state_ = mix(state_);
     // A random number of bits first: 1 to 3 bytes come up as often as 16 to 64 KiB.
-    const auto bits = state_ % static_cast<unsigned>(std::bit_width(most_));
+    const auto bits = state_ % static_cast<unsigned>(std::bit_width(most_ | 1U));
     const std::uint64_t top = std::uint64_t{2} << bits;
     return std::clamp<std::size_t>((state_ >> 8U) % top, 1, most_);
 }

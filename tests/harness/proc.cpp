@@ -33,7 +33,7 @@ std::int64_t kilobytes(const std::string& text, const std::string& name) {
 }
 
 std::string read_file(const std::string& path) {
-    std::ifstream file(path);
+    const std::ifstream file(path);
     std::ostringstream text;
     text << file.rdbuf();
     return std::move(text).str();
@@ -81,9 +81,13 @@ memory_use memory(pid_t pid) {
     return {kilobytes(text, "Rss:"), kilobytes(text, "Anonymous:")};
 }
 
-std::size_t thread_count(pid_t pid) { return numbers_in(pid, "task").size(); }
+std::size_t thread_count(pid_t pid) {
+    return numbers_in(pid, "task").size();
+}
 
-std::size_t descriptor_count(pid_t pid) { return numbers_in(pid, "fd").size(); }
+std::size_t descriptor_count(pid_t pid) {
+    return numbers_in(pid, "fd").size();
+}
 
 std::vector<descriptor> descriptors(pid_t pid) {
     std::vector<descriptor> all;
@@ -95,7 +99,9 @@ std::vector<descriptor> descriptors(pid_t pid) {
     return all;
 }
 
-unique_fd borrow(pid_t pid, int number) { return take_descriptor(open_process(pid), number); }
+unique_fd borrow(pid_t pid, int number) {
+    return take_descriptor(open_process(pid), number);
+}
 
 std::vector<unique_fd> listeners(pid_t pid) {
     std::vector<unique_fd> found;

@@ -47,7 +47,7 @@ std::size_t thread_count(pid_t pid);
 /// An open descriptor of another process.
 struct descriptor {
     int number = -1;
-    std::string what;           ///< as the link in /proc says: "socket:[4711]", "/dev/null"
+    std::string what; ///< as the link in /proc says: "socket:[4711]", "/dev/null"
     bool close_on_exec = false;
 
     [[nodiscard]] bool is_socket() const { return what.starts_with("socket:"); }

@@ -64,8 +64,8 @@ ending server::stop(int number, milliseconds limit) {
     signal(number);
     const auto ended = wait_exit(limit);
     if (!ended)
-        throw failure(fmt::format("the server still runs {} ms after signal {}", limit.count(),
-                                  number));
+        throw failure(
+            fmt::format("the server still runs {} ms after signal {}", limit.count(), number));
     return *ended;
 }
 

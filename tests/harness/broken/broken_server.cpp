@@ -91,7 +91,7 @@ private:
         if (fd >= 0) {
             connections_[fd].fd = unique_fd(fd);
             watch(fd, EPOLLIN, EPOLL_CTL_ADD);
-            if (has(defect::leaks_descriptors)) ::dup(fd);
+            if (has(defect::leaks_descriptors)) static_cast<void>(::dup(epoll_.get()));
         } else if ((errno == EMFILE || errno == ENFILE) && !has(defect::spins_on_emfile)) {
             watch(listener_.get(), 0, EPOLL_CTL_MOD);
             accepting_ = false;
@@ -162,8 +162,8 @@ private:
 int main(int count, char** words) {
     const std::vector<std::string_view> arguments(words + 1, words + count);
     std::uint16_t port = 0;
-    const auto* const name =
-        arguments.empty() ? names.end() : std::ranges::find(names, arguments[0]);
+    const auto* const name = arguments.empty() ? names.end()
+                                               : std::ranges::find(names, arguments[0]);
     if (arguments.size() == 2)
         std::from_chars(arguments[1].data(), arguments[1].data() + arguments[1].size(), port);
     if (name == names.end() || port == 0) {

@@ -1,0 +1,196 @@
+/// \file
+/// --idle-timeout closes a connection that sent nothing for so long, --write-timeout one that took
+/// nothing; never early, and not much later. For the stages that know them.
+
+#include "conformance/target.hpp"
+#include "harness/catch.hpp"
+#include "harness/client.hpp"
+#include "harness/crowd.hpp"
+#include "harness/proc.hpp"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <functional>
+#include <thread>
+
+using namespace conformance;
+using namespace harness;
+
+namespace {
+
+constexpr milliseconds span{300 * patience};
+constexpr milliseconds slack{100 * patience};
+
+std::string option(const std::string& name, milliseconds value = span) {
+    return fmt::format("--{} {}ms", name, value.count());
+}
+
+/// Whether the server under test has the options; says so if it does not.
+bool has_timeouts() {
+    if (!under_test().can.has_timeouts) leave_out("this server has no timeouts");
+    return under_test().can.has_timeouts;
+}
+
+/// How often a case may be tried again because the machine was too busy to measure.
+constexpr int tries = 5;
+
+/// How much later than `span` after the last echo the end came. REQUIREs that it was not early:
+/// `sent` is when the client sent, which is before the server could begin to count.
+milliseconds lateness(client& idle, steady::time_point sent, steady::time_point answered) {
+    idle.expect_end();
+    const auto ended = steady::now();
+    REQUIRE(ended - sent >= span);
+    return std::chrono::ceil<milliseconds>(ended - answered - span);
+}
+
+/// Says something about every third of the span, five spans long. \return whether it was never
+/// late with it; else the server is right to close
+bool keeps_talking(const std::function<void()>& says) {
+    auto last = steady::now();
+    const auto end = last + 5 * span;
+    while (last < end) {
+        std::this_thread::sleep_for(span / 3); // the pause is what is tested
+        says();
+        const auto now = steady::now();
+        if (now - last > span / 3 * 2) return false;
+        last = now;
+    }
+    return true;
+}
+
+/// A number of tries to keep talking, with a client of its own each.
+template <typename Talk>
+void keeps_one(Talk talk) {
+    for (int i = 0; i < tries; ++i) {
+        try {
+            if (talk()) return;
+        } catch (const failure&) {
+            if (i + 1 == tries) throw;
+        }
+    }
+    FAIL("this machine is too busy");
+}
+
+} // namespace
+
+TEST_CASE("who says nothing is closed by --idle-timeout, never early and not much later",
+          "[ours][timeouts]") {
+    if (!has_timeouts()) return;
+    const auto server = start_with(option("idle-timeout"));
+    const auto measure = [&](bool speaks) {
+        auto least = must_happen;
+        for (int i = 0; i < tries && least > slack; ++i) {
+            const auto before = steady::now();
+            client idle(server->where());
+            if (speaks) idle.echo("hello");
+            least = std::min(least, lateness(idle, before, steady::now()));
+        }
+        return least;
+    };
+    CHECK(measure(true) <= slack);
+    CHECK(measure(false) <= slack); // one who never says a word
+    CHECK(server->running());
+}
+
+TEST_CASE("messages extend --idle-timeout", "[ours][timeouts]") {
+    if (!has_timeouts()) return;
+    const auto server = start_with(option("idle-timeout"));
+    keeps_one([&] {
+        client talking(server->where());
+        auto sent = steady::now();
+        const bool kept = keeps_talking([&] {
+            sent = steady::now();
+            talking.echo("still here");
+        });
+        if (kept) lateness(talking, sent, steady::now()); // and then it ends after all
+        return kept;
+    });
+}
+
+TEST_CASE("a byte now and then is enough for --idle-timeout, whether the echoes are read or not",
+          "[ours][timeouts]") {
+    if (!has_timeouts()) return;
+    const auto server = start_with(option("idle-timeout"));
+    keeps_one([&] {
+        client dripping(server->where());
+        std::string all;
+        const bool kept = keeps_talking([&] {
+            dripping.send_all("a");
+            all += "a";
+        });
+        if (kept) CHECK(dripping.receive_exactly(all.size()) == all);
+        return kept;
+    });
+}
+
+TEST_CASE("a client that takes nothing is closed by --write-timeout, and no other",
+          "[ours][timeouts]") {
+    if (!has_timeouts()) return;
+    const auto server = start_with(option("write-timeout"));
+    client other(server->where());
+    other.echo("before");
+    const auto before = descriptor_count(server->pid());
+    client stubborn(server->where(), 4096);
+    const auto since = steady::now();
+    std::uint64_t sent = 0;
+    const auto is_closed = [&] {
+        try {
+            sent += stubborn.send_some(pattern(1).text(65536, sent));
+        } catch (const std::system_error&) {} // reset: as it should be
+        return descriptor_count(server->pid()) <= before;
+    };
+    REQUIRE(wait_for([&] { return descriptor_count(server->pid()) > before; }));
+    REQUIRE(wait_for(is_closed));
+    CHECK(steady::now() - since >= span);
+    CHECK(steady::now() - since < span + std::chrono::seconds(3) * patience);
+    other.echo("an idle client is not meant"); // longer than the timeout ago
+    CHECK(server->running());
+}
+
+TEST_CASE("a client that takes slowly is not closed by --write-timeout", "[ours][timeouts]") {
+    if (!has_timeouts()) return;
+    const auto server = start_with(option("write-timeout"));
+    client slow(server->where(), 8192);
+    const pattern bytes(1);
+    std::uint64_t sent = 0;
+    std::string got;
+    for (const deadline end(5 * span); !end.over();) {
+        sent += slow.send_some(bytes.text(1 << 20, sent)); // as fast as it can,
+        got += slow.receive_some(4096);                    // and takes 400 KB a second
+        std::this_thread::sleep_for(milliseconds(10));
+    }
+    slow.shutdown_write();
+    got += slow.receive_rest().bytes; // and now quickly
+    CHECK(got.size() == sent);
+    CHECK(bytes.difference(got, 0).value_or("") == "");
+}
+
+TEST_CASE("as many clients as it must hold time out in the same second, and nothing stays",
+          "[ours][timeouts][crowd]") {
+    if (!has_timeouts()) return;
+    const auto count = under_test().can.clients;
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < count + 100)
+        return leave_out(fmt::format("{} clients need as many descriptors (ulimit -Hn)", count));
+    const milliseconds idle = std::chrono::seconds(4) * patience;
+    const auto server = start_with(option("idle-timeout", idle));
+    client first(server->where());
+    first.echo("hello");
+    const auto before = descriptor_count(server->pid()) - 1; // without that client
+    first.close();
+    crowd clients(server->where());
+    clients.join_and_echo(count, 100);
+    const auto since = steady::now();
+    clients.echo(1); // from here on they are silent, all of them
+    const auto answered = steady::now();
+    CHECK(descriptor_count(server->pid()) == before + count);
+    CHECK(wait_for([&] { return descriptor_count(server->pid()) < before + count; }));
+    CHECK(steady::now() - since >= idle); // not one was early
+    const auto all_gone = [&] { return descriptor_count(server->pid()) == before; };
+    CHECK(wait_for(all_gone));
+    CHECK(steady::now() - answered <= idle + std::chrono::seconds(2) * patience);
+    client(server->where()).echo("the next one");
+}

@@ -1,0 +1,299 @@
+/// \file
+/// Stage 4's poller with its descriptors: what it registers, what it delivers to whom, and how a
+/// wait ends. Each case is a subtlety of Go's netpoller, with the number of the issue
+/// (golang/go) from which it was learned, if there is one.
+
+#include "harness/catch.hpp"
+#include "stage4_tools.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <csignal>
+#include <functional>
+#include <future>
+#include <thread>
+#include <vector>
+
+using namespace stage4_tests;
+using stage4::poll_desc;
+using stage4::poll_status;
+
+namespace {
+
+std::unique_ptr<stage4::netpoll> open_poll() {
+    auto poll = stage4::netpoll::open();
+    REQUIRE(poll);
+    return std::move(*poll);
+}
+
+/// An end of a socket pair in a netpoll.
+struct member {
+    explicit member(stage4::netpoll& in)
+        : poll(in), ends(connect_to_myself(transport::unix_socket)) {
+        enter();
+    }
+    ~member() { leave(); }
+    member(const member&) = delete;
+    member& operator=(const member&) = delete;
+
+    void enter() {
+        const auto added = poll.add(ends.ours.get());
+        REQUIRE(added);
+        pd = *added;
+    }
+    void leave() {
+        if (pd == nullptr) return;
+        poll.unblock(*pd);
+        poll.remove(*std::exchange(pd, nullptr));
+    }
+    void send() const { REQUIRE(::send(ends.theirs.get(), "x", 1, 0) == 1); }
+
+    stage4::netpoll& poll;
+    both_ends ends;
+    poll_desc* pd = nullptr;
+};
+
+/// How long a wait takes, in nanoseconds.
+nanotime time_of(const std::function<void()>& what) {
+    const nanotime before = stage4::now();
+    what();
+    return stage4::now() - before;
+}
+
+} // namespace
+
+TEST_CASE("stage4: a descriptor is registered once, for everything, edge-triggered") {
+    const int adds = epoll_ctl_count(EPOLL_CTL_ADD), mods = epoll_ctl_count(EPOLL_CTL_MOD),
+              dels = epoll_ctl_count(EPOLL_CTL_DEL);
+    {
+        connection c;
+        // What was asked for, and EPOLLERR and EPOLLHUP, which the kernel adds by itself.
+        CHECK(registered(c.ours.get()) == "8000201d");
+        CHECK(c.read() == pending);
+        c.send("hello");
+        CHECK(c.read_to_its_end() == "hello");
+        c.park_writer();
+        c.receive_all();
+        CHECK(woken(*c.poll, c.writer));
+        c.ours.set_deadline(side::read, stage4::now() + ms);
+        CHECK(c.read_to_its_end() == timeout);
+    }
+    CHECK(epoll_ctl_count(EPOLL_CTL_ADD) - adds == 2); // the eventfd is the other one
+    CHECK(epoll_ctl_count(EPOLL_CTL_MOD) - mods == 0);
+    CHECK(epoll_ctl_count(EPOLL_CTL_DEL) - dels == 1);
+}
+
+TEST_CASE("stage4: an edge tells all that is so: both sides may be woken by what concerns one") {
+    const auto poll = open_poll();
+    const member one(*poll);
+    deliver(*poll); // writable, since it was added
+    counter writer;
+    REQUIRE(one.pd->prepare(side::write) == poll_status::ready);
+    REQUIRE(one.pd->block(side::write, writer) == poll_status::parked);
+    one.send(); // concerns the reader
+    deliver(*poll);
+    CHECK(writer.wakes == 1); // who tries, and finds it so or waits again
+}
+
+TEST_CASE("stage4: an error and nothing else is not pollable to a reader (Go issue 30817)") {
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe2(ends.data(), O_NONBLOCK | O_CLOEXEC) == 0);
+    harness::unique_fd out(ends[0]), in(ends[1]);
+    const std::vector<char> much(65536);
+    while (::write(in.get(), much.data(), much.size()) > 0) {}
+    const auto poll = open_poll();
+    const auto pd = poll->add(in.get());
+    REQUIRE(pd);
+    out.reset(); // a full pipe that nobody reads is not writable: EPOLLERR alone
+    deliver(*poll);
+    CHECK((*pd)->check(side::read) == poll_status::not_pollable);
+    CHECK((*pd)->check(side::write) == poll_status::ready); // write() will say EPIPE
+    poll->unblock(**pd);
+    poll->remove(**pd);
+}
+
+TEST_CASE("stage4: an event is dropped whose descriptor was closed and reused in the same batch "
+          "(Go issues 59545, 19289)") {
+    // Whoever of the two is woken first closes the other, and opens another one in its place:
+    // the same number, the same poll_desc. Its event is still in the batch.
+    struct rival : stage4::waiter {
+        rival() : waiter{&woke} {}
+        static void woke(waiter& w) {
+            auto& self = static_cast<rival&>(w);
+            if (*self.done) return;
+            *self.done = true;
+            self.other->leave();
+            self.other->ends = connect_to_myself(transport::unix_socket);
+            self.other->enter();
+            self.was_reused = true;
+        }
+        member* other = nullptr;
+        bool* done = nullptr;
+        bool was_reused = false;
+    };
+    const auto poll = open_poll();
+    member a(*poll), b(*poll);
+    bool done = false;
+    rival of_a, of_b;
+    of_a.other = &b;
+    of_b.other = &a;
+    of_a.done = of_b.done = &done;
+    deliver(*poll);
+    for (auto* const one : {&a, &b}) REQUIRE(one->pd->prepare(side::read) == poll_status::ready);
+    REQUIRE(a.pd->block(side::read, of_a) == poll_status::parked);
+    REQUIRE(b.pd->block(side::read, of_b) == poll_status::parked);
+    const std::array before{a.pd, b.pd};
+    a.send();
+    b.send();
+    poll->wait(0);
+    REQUIRE(done);
+    CHECK(std::array{a.pd, b.pd} == before); // the memory is the same
+
+    const member& fresh = of_a.was_reused ? b : a;
+    counter reader, writer;
+    CHECK(fresh.pd->block(side::read, reader) == poll_status::parked); // no edge of before
+    CHECK(fresh.pd->block(side::write, writer) == poll_status::parked);
+    fresh.send();
+    CHECK(woken(*poll, reader)); // but its own
+}
+
+TEST_CASE("stage4: more may be ready than one call tells, and nobody is forgotten") {
+    const auto poll = open_poll();
+    std::vector<std::unique_ptr<member>> all;
+    std::vector<counter> readers(300);
+    for (auto& reader : readers) {
+        auto& one = *all.emplace_back(std::make_unique<member>(*poll));
+        REQUIRE(one.pd->block(side::read, reader) == poll_status::parked);
+        one.send();
+    }
+    for (int turn = 0; turn < 3; ++turn) poll->wait(0); // 128 a turn
+    for (const auto& reader : readers) CHECK(reader.wakes == 1);
+}
+
+TEST_CASE("stage4: what the kernel refuses to watch leaves nothing behind") {
+    const auto poll = open_poll();
+    const member one(*poll);
+    const auto refused = poll->add(-1);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message() == "epoll_ctl: bad file descriptor");
+    const auto twice = poll->add(one.ends.ours.get());
+    REQUIRE_FALSE(twice);
+    CHECK(twice.error().message() == "epoll_ctl: file exists");
+    const member next(*poll); // in the same place
+    CHECK(next.pd->sequence() == 2);
+}
+
+TEST_CASE("stage4: the memory of a descriptor is used again, and keeps the count of its lives") {
+    const auto poll = open_poll();
+    member one(*poll);
+    const auto* const where = one.pd;
+    for (std::uint32_t life = 0; life < 1000; ++life) {
+        REQUIRE(one.pd == where);
+        REQUIRE(one.pd->sequence() == life);
+        one.leave();
+        one.enter();
+    }
+}
+
+TEST_CASE("stage4: an interrupt ends a wait (Go: TestNetpollBreak)") {
+    const auto poll = open_poll();
+    std::promise<void> waits;
+    std::thread somebody([&] {
+        waits.get_future().wait(); // or the interrupt comes before: it must not matter
+        for (int i = 0; i < 10; ++i) poll->interrupt();
+    });
+    const auto took = time_of([&] {
+        waits.set_value();
+        poll->wait(10 * second);
+    });
+    somebody.join();
+    CHECK(took < 5 * second);
+}
+
+TEST_CASE("stage4: interrupts before a wait count as one, and are kept for who sleeps") {
+    const auto poll = open_poll();
+    for (int i = 0; i < 1000; ++i) poll->interrupt();
+    poll->wait(0); // only looks, and leaves it
+    poll->wait(0);
+    CHECK(time_of([&] { poll->wait(10 * second); }) < 5 * second);
+    CHECK(time_of([&] { poll->wait(30 * ms); }) >= 30 * ms); // the time over which we measure
+    poll->interrupt();                                       // and the next one counts again
+    CHECK(time_of([&] { poll->wait(10 * second); }) < 5 * second);
+}
+
+TEST_CASE("stage4: a signal ends a wait, which may return with nothing") {
+    struct sigaction nothing {};
+    nothing.sa_handler = [](int) {};
+    struct sigaction before {};
+    REQUIRE(::sigaction(SIGUSR2, &nothing, &before) == 0);
+    const auto poll = open_poll();
+    std::atomic<bool> returned = false;
+    std::thread somebody([&, sleeper = ::pthread_self()] {
+        while (!returned) { // the first may come before it sleeps
+            ::pthread_kill(sleeper, SIGUSR2);
+            std::this_thread::yield();
+        }
+    });
+    const auto took = time_of([&] { poll->wait(10 * second); });
+    returned = true;
+    somebody.join();
+    CHECK(took < 5 * second);
+    ::sigaction(SIGUSR2, &before, nullptr);
+}
+
+TEST_CASE("stage4: a timer that is set while others sleep for longer wakes them in time") {
+    const auto poll = open_poll();
+    counter reader;
+    const member one(*poll);
+    REQUIRE(one.pd->block(side::read, reader) == poll_status::parked);
+    deliver(*poll);
+    const nanotime before = stage4::now();
+    std::atomic<nanotime> when = 0;
+    std::thread somebody([&] {
+        poll->set_deadline(*one.pd, side::read, before + 60 * second); // nobody set: interrupts
+        when = stage4::now() + 50 * ms;
+        poll->set_deadline(*one.pd, side::read, when); // earlier: interrupts
+    });
+    CHECK(woken(*poll, reader));
+    somebody.join();
+    CHECK(stage4::now() >= when);
+    CHECK(stage4::now() < before + 10 * second);
+    CHECK(one.pd->check(side::read) == poll_status::timed_out);
+}
+
+TEST_CASE("stage4: an alarm fires once, not early, at the time it was set to last") {
+    const auto poll = open_poll();
+    counter sleeper;
+    stage4::alarm alarm(sleeper);
+    const nanotime when = stage4::now() + 20 * ms;
+    poll->set_alarm(alarm, stage4::now() + ms);
+    poll->set_alarm(alarm, when); // later
+    CHECK(woken(*poll, sleeper));
+    CHECK(stage4::now() >= when);
+    CHECK(poll->timer_count() == 0);
+
+    poll->set_alarm(alarm, stage4::now() + 60 * second);
+    poll->set_alarm(alarm, stage4::now() + ms); // earlier
+    CHECK(woken(*poll, sleeper, 2));
+
+    poll->set_alarm(alarm, stage4::now() + ms);
+    poll->set_alarm(alarm, 0); // not at all
+    CHECK(poll->timer_count() == 0);
+    poll->wait(5 * ms); // the time over which we measure
+    CHECK(sleeper.wakes == 2);
+}
+
+TEST_CASE("stage4: a kernel without epoll_pwait2 waits in milliseconds, and never too short") {
+    const auto poll = open_poll();
+    let_fail(call::epoll_pwait2, ENOSYS);
+    CHECK(time_of([&] { poll->wait(300 * us); }) >= 300 * us);
+    CHECK(time_of([&] { poll->wait(1500 * us); }) >= 1500 * us);
+    poll->interrupt();
+    CHECK(time_of([&] { poll->wait(std::numeric_limits<std::int32_t>::max() * ms * 10); }) <
+          5 * second);
+}
