@@ -53,7 +53,7 @@ check_diff() {
             of=$((of + $(code "$a/$file" | wc -l)))
         done < <(sources "$a")
         echo "stage $n to $((n + 1)), in files that both have: $added lines added (at most $lines)," \
-            "$taken of $of taken away ($((100 * taken / of)) %, at most $percent %)"
+            "$taken of $of taken away (at most $((percent * of / 100)), $percent %)"
         [[ $added -le $lines && $((100 * taken)) -le $((percent * of)) ]] ||
             complain "too much changes from stage $n to $((n + 1))"
     done
@@ -128,6 +128,7 @@ check_alone() {
     work=$(mktemp -d)
     trap 'rm -r "$work"' EXIT
     cp -r "$directory" "$work/copy"
+    command -v make >/dev/null || export CMAKE_GENERATOR=Ninja # CMake itself would look for make only
     if cmake -S "$work/copy" -B "$work/build" && cmake --build "$work/build" --parallel 2; then
         "$work/build/stage$1_server" --version || complain "stage $1 does not start"
     else
