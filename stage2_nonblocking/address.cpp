@@ -64,7 +64,7 @@ bool supports_ipv4_mapped() {
         ::setsockopt(probe.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
         auto mapped = wildcard(AF_INET6, 0);
         ::inet_pton(AF_INET6, "::ffff:127.0.0.1", &mapped.in6.sin6_addr);
-        return ::bind(probe.get(), &mapped.any, mapped.length) == 0;
+        return probe && ::bind(probe.get(), &mapped.any, mapped.length) == 0;
     }();
     return supported;
 }

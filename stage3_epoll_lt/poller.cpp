@@ -24,11 +24,11 @@ std::expected<void, syscall_error> poller::add(int fd, interest what) {
 }
 
 void poller::modify(int fd, interest what) {
-    control(EPOLL_CTL_MOD, fd, static_cast<std::uint32_t>(what));
+    static_cast<void>(control(EPOLL_CTL_MOD, fd, static_cast<std::uint32_t>(what)));
 }
 
 void poller::remove(int fd) {
-    control(EPOLL_CTL_DEL, fd, 0);
+    static_cast<void>(control(EPOLL_CTL_DEL, fd, 0));
 }
 
 // [wait]

@@ -92,7 +92,7 @@ public:
     /// Locked: from now on everything ends with `closing`. Calls wake(waiter&) for who waits.
     /// Go: poll_runtime_pollUnblock.
     template <typename Wake>
-    void evict(Wake wake);
+    void evict(const Wake& wake);
 
     /// Moves a deadline to a later time, or takes it away, if that is all there is to do: the
     /// timer will find out when it fires. Not locked.
@@ -100,10 +100,10 @@ public:
     /// Locked: sets a deadline; one in the past expires now. Calls wake(waiter&) for who waits.
     /// Go: poll_runtime_pollSetDeadline.
     template <typename Wake>
-    void set_deadline(side s, nanotime when, nanotime now, Wake wake);
+    void set_deadline(side s, nanotime when, nanotime now, const Wake& wake);
     /// Locked: lets expire what has come at `now`. Go: netpolldeadlineimpl.
     template <typename Wake>
-    void expire(nanotime now, Wake wake);
+    void expire(nanotime now, const Wake& wake);
     /// Locked: when the timer has to look again; 0 is never.
     [[nodiscard]] nanotime next_deadline() const;
 
@@ -224,7 +224,7 @@ void basic_poll_desc<Atomic>::mark(std::uint32_t sequence, bool ended, bool erro
 
 template <template <typename> class Atomic>
 template <typename Wake>
-void basic_poll_desc<Atomic>::evict(Wake wake) {
+void basic_poll_desc<Atomic>::evict(const Wake& wake) {
     info_.fetch_or(closing_bit); // published before anybody is unblocked
     for (const side s : {side::read, side::write}) {
         deadline_of(s).store(0); // or its timer could still be set, and fire in the next life
@@ -243,7 +243,7 @@ bool basic_poll_desc<Atomic>::postpone(side s, nanotime when) {
 
 template <template <typename> class Atomic>
 template <typename Wake>
-void basic_poll_desc<Atomic>::set_deadline(side s, nanotime when, nanotime now, Wake wake) {
+void basic_poll_desc<Atomic>::set_deadline(side s, nanotime when, nanotime now, const Wake& wake) {
     if ((info_.load() & closing_bit) != 0) return;
     const bool past = when != 0 && when <= now;
     deadline_of(s).store(past ? expired : when);
@@ -257,7 +257,7 @@ void basic_poll_desc<Atomic>::set_deadline(side s, nanotime when, nanotime now, 
 
 template <template <typename> class Atomic>
 template <typename Wake>
-void basic_poll_desc<Atomic>::expire(nanotime now, Wake wake) {
+void basic_poll_desc<Atomic>::expire(nanotime now, const Wake& wake) {
     for (const side s : {side::read, side::write}) {
         nanotime deadline = deadline_of(s).load();
         while (deadline > 0 && deadline <= now)

@@ -85,7 +85,7 @@ TEST_CASE("a port that is taken is an error of listen, and the status is 1", "[o
     client(first->where()).echo("the first goes on");
 }
 
-TEST_CASE("--help and --version are answers, not errors", "[ours][starting]") {
+TEST_CASE("the answers to --help and --version are not errors", "[ours][starting]") {
     for (const auto* option : {"--help", "-h", "--version"}) {
         INFO(option);
         const auto result = run_with({option});

@@ -87,6 +87,13 @@ TEST_CASE("the harness itself says when no server was chosen", "[harness]") {
     CHECK_FALSE(none.wait_exit()->ok());
 }
 
+TEST_CASE("no case has a name that Catch2 would take for an option", "[harness]") {
+    child runner({build_program("tests/check_server"), "--list-tests"});
+    REQUIRE(runner.wait_exit());
+    CHECK_THAT(runner.out(), contains("comes back byte for byte"));
+    CHECK_THAT(runner.out(), !contains("\n  -")); // it would be obeyed, and the test pass
+}
+
 TEST_CASE("a server that does not come up is reported with what it printed", "[harness]") {
     CHECK_THROWS_WITH(server::foreign("echo oh no {port} >&2; false"), contains("oh no"));
     CHECK_THROWS_WITH(server::ours("/bin/echo", {}), contains("exit status 0"));

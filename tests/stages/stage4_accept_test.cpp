@@ -43,9 +43,6 @@ private:
 /// A client of ours in the poller, which has not connected yet.
 struct dialing {
     dialing() {
-        auto opened = stage4::netpoll::open();
-        REQUIRE(opened);
-        poll = std::move(*opened);
         stage4::unique_fd fresh(::socket(AF_INET, SOCK_STREAM | stage4::socket_flags, 0));
         auto made = stage4::fd::open(*poll, std::move(fresh));
         REQUIRE(made);
@@ -61,7 +58,7 @@ struct dialing {
         return result;
     }
 
-    std::unique_ptr<stage4::netpoll> poll;
+    std::unique_ptr<stage4::netpoll> poll = opened();
     std::unique_ptr<stage4::fd> socket;
     counter dialer;
 };

@@ -1,7 +1,7 @@
 /// \file
-/// Stage 4's poller with its descriptors: what it registers, what it delivers to whom, and how a
-/// wait ends. Each case is a subtlety of Go's netpoller, with the number of the issue
-/// (golang/go) from which it was learned, if there is one.
+/// Stage 4's poller with its descriptors: what it registers, and what it delivers to whom. Each
+/// case is a subtlety of Go's netpoller, with the number of the issue (golang/go) from which it was
+/// learned, if there is one.
 
 #include "harness/catch.hpp"
 #include "stage4_tools.hpp"
@@ -25,14 +25,7 @@ using stage4::poll_status;
 
 namespace {
 
-std::unique_ptr<stage4::netpoll> open_poll() {
-    auto poll = stage4::netpoll::open();
-    REQUIRE(poll);
-    return std::move(*poll);
-}
-
-/// An end of a socket pair in a netpoll.
-struct member {
+std::unique_ptr < staget pair in a netpoll.struct member {
     explicit member(stage4::netpoll& in)
         : poll(in), ends(connect_to_myself(transport::unix_socket)) {
         enter();
@@ -58,13 +51,6 @@ struct member {
     poll_desc* pd = nullptr;
 };
 
-/// How long a wait takes, in nanoseconds.
-nanotime time_of(const std::function<void()>& what) {
-    const nanotime before = stage4::now();
-    what();
-    return stage4::now() - before;
-}
-
 } // namespace
 
 TEST_CASE("stage4: a descriptor is registered once, for everything, edge-triggered") {
@@ -89,7 +75,7 @@ TEST_CASE("stage4: a descriptor is registered once, for everything, edge-trigger
 }
 
 TEST_CASE("stage4: an edge tells all that is so: both sides may be woken by what concerns one") {
-    const auto poll = open_poll();
+    const auto poll = opened();
     const member one(*poll);
     deliver(*poll); // writable, since it was added
     counter writer;
@@ -106,11 +92,16 @@ TEST_CASE("stage4: an error and nothing else is not pollable to a reader (Go iss
     harness::unique_fd out(ends[0]), in(ends[1]);
     const std::vector<char> much(65536);
     while (::write(in.get(), much.data(), much.size()) > 0) {}
-    const auto poll = open_poll();
+    const auto poll = opened();
     const auto pd = poll->add(in.get());
     REQUIRE(pd);
+    deliver(*poll);
+    counter writer;
+    REQUIRE((*pd)->prepare(side::write) == poll_status::ready);
+    REQUIRE((*pd)->block(side::write, writer) == poll_status::parked);
     out.reset(); // a full pipe that nobody reads is not writable: EPOLLERR alone
     deliver(*poll);
+    CHECK(writer.wakes == 1); // all the same
     CHECK((*pd)->check(side::read) == poll_status::not_pollable);
     CHECK((*pd)->check(side::write) == poll_status::ready); // write() will say EPIPE
     poll->unblock(**pd);
@@ -136,7 +127,7 @@ TEST_CASE("stage4: an event is dropped whose descriptor was closed and reused in
         bool* done = nullptr;
         bool was_reused = false;
     };
-    const auto poll = open_poll();
+    const auto poll = opened();
     member a(*poll), b(*poll);
     bool done = false;
     rival of_a, of_b;
@@ -163,7 +154,7 @@ TEST_CASE("stage4: an event is dropped whose descriptor was closed and reused in
 }
 
 TEST_CASE("stage4: more may be ready than one call tells, and nobody is forgotten") {
-    const auto poll = open_poll();
+    const auto poll = opened();
     std::vector<std::unique_ptr<member>> all;
     std::vector<counter> readers(300);
     for (auto& reader : readers) {
@@ -176,7 +167,7 @@ TEST_CASE("stage4: more may be ready than one call tells, and nobody is forgotte
 }
 
 TEST_CASE("stage4: what the kernel refuses to watch leaves nothing behind") {
-    const auto poll = open_poll();
+    const auto poll = opened();
     const member one(*poll);
     const auto refused = poll->add(-1);
     REQUIRE_FALSE(refused);
@@ -189,7 +180,7 @@ TEST_CASE("stage4: what the kernel refuses to watch leaves nothing behind") {
 }
 
 TEST_CASE("stage4: the memory of a descriptor is used again, and keeps the count of its lives") {
-    const auto poll = open_poll();
+    const auto poll = opened();
     member one(*poll);
     const auto* const where = one.pd;
     for (std::uint32_t life = 0; life < 1000; ++life) {
@@ -198,102 +189,4 @@ TEST_CASE("stage4: the memory of a descriptor is used again, and keeps the count
         one.leave();
         one.enter();
     }
-}
-
-TEST_CASE("stage4: an interrupt ends a wait (Go: TestNetpollBreak)") {
-    const auto poll = open_poll();
-    std::promise<void> waits;
-    std::thread somebody([&] {
-        waits.get_future().wait(); // or the interrupt comes before: it must not matter
-        for (int i = 0; i < 10; ++i) poll->interrupt();
-    });
-    const auto took = time_of([&] {
-        waits.set_value();
-        poll->wait(10 * second);
-    });
-    somebody.join();
-    CHECK(took < 5 * second);
-}
-
-TEST_CASE("stage4: interrupts before a wait count as one, and are kept for who sleeps") {
-    const auto poll = open_poll();
-    for (int i = 0; i < 1000; ++i) poll->interrupt();
-    poll->wait(0); // only looks, and leaves it
-    poll->wait(0);
-    CHECK(time_of([&] { poll->wait(10 * second); }) < 5 * second);
-    CHECK(time_of([&] { poll->wait(30 * ms); }) >= 30 * ms); // the time over which we measure
-    poll->interrupt();                                       // and the next one counts again
-    CHECK(time_of([&] { poll->wait(10 * second); }) < 5 * second);
-}
-
-TEST_CASE("stage4: a signal ends a wait, which may return with nothing") {
-    struct sigaction nothing {};
-    nothing.sa_handler = [](int) {};
-    struct sigaction before {};
-    REQUIRE(::sigaction(SIGUSR2, &nothing, &before) == 0);
-    const auto poll = open_poll();
-    std::atomic<bool> returned = false;
-    std::thread somebody([&, sleeper = ::pthread_self()] {
-        while (!returned) { // the first may come before it sleeps
-            ::pthread_kill(sleeper, SIGUSR2);
-            std::this_thread::yield();
-        }
-    });
-    const auto took = time_of([&] { poll->wait(10 * second); });
-    returned = true;
-    somebody.join();
-    CHECK(took < 5 * second);
-    ::sigaction(SIGUSR2, &before, nullptr);
-}
-
-TEST_CASE("stage4: a timer that is set while others sleep for longer wakes them in time") {
-    const auto poll = open_poll();
-    counter reader;
-    const member one(*poll);
-    REQUIRE(one.pd->block(side::read, reader) == poll_status::parked);
-    deliver(*poll);
-    const nanotime before = stage4::now();
-    std::atomic<nanotime> when = 0;
-    std::thread somebody([&] {
-        poll->set_deadline(*one.pd, side::read, before + 60 * second); // nobody set: interrupts
-        when = stage4::now() + 50 * ms;
-        poll->set_deadline(*one.pd, side::read, when); // earlier: interrupts
-    });
-    CHECK(woken(*poll, reader));
-    somebody.join();
-    CHECK(stage4::now() >= when);
-    CHECK(stage4::now() < before + 10 * second);
-    CHECK(one.pd->check(side::read) == poll_status::timed_out);
-}
-
-TEST_CASE("stage4: an alarm fires once, not early, at the time it was set to last") {
-    const auto poll = open_poll();
-    counter sleeper;
-    stage4::alarm alarm(sleeper);
-    const nanotime when = stage4::now() + 20 * ms;
-    poll->set_alarm(alarm, stage4::now() + ms);
-    poll->set_alarm(alarm, when); // later
-    CHECK(woken(*poll, sleeper));
-    CHECK(stage4::now() >= when);
-    CHECK(poll->timer_count() == 0);
-
-    poll->set_alarm(alarm, stage4::now() + 60 * second);
-    poll->set_alarm(alarm, stage4::now() + ms); // earlier
-    CHECK(woken(*poll, sleeper, 2));
-
-    poll->set_alarm(alarm, stage4::now() + ms);
-    poll->set_alarm(alarm, 0); // not at all
-    CHECK(poll->timer_count() == 0);
-    poll->wait(5 * ms); // the time over which we measure
-    CHECK(sleeper.wakes == 2);
-}
-
-TEST_CASE("stage4: a kernel without epoll_pwait2 waits in milliseconds, and never too short") {
-    const auto poll = open_poll();
-    let_fail(call::epoll_pwait2, ENOSYS);
-    CHECK(time_of([&] { poll->wait(300 * us); }) >= 300 * us);
-    CHECK(time_of([&] { poll->wait(1500 * us); }) >= 1500 * us);
-    poll->interrupt();
-    CHECK(time_of([&] { poll->wait(std::numeric_limits<std::int32_t>::max() * ms * 10); }) <
-          5 * second);
 }

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
 #include <vector>
 
@@ -44,16 +45,24 @@ stage4::unique_fd take(int fd) {
     return stage4::unique_fd(check(fd, "socket"));
 }
 
-std::unique_ptr<stage4::netpoll> open_poll() {
-    auto opened = stage4::netpoll::open();
-    if (!opened) throw harness::failure(opened.error().message());
-    return std::move(*opened);
+stage4::fd open_fd(stage4::netpoll& poll, stage4::unique_fd socket) {
+    auto made = stage4::fd::open(poll, std::move(socket));
+    if (!made) throw harness::failure(made.error().message());
+    return std::move(*made);
 }
 
-stage4::fd open_fd(stage4::netpoll& poll, stage4::unique_fd socket) {
-    auto opened = stage4::fd::open(poll, std::move(socket));
-    if (!opened) throw harness::failure(opened.error().message());
-    return std::move(*opened);
+/// Shows the lines of /proc/self/fdinfo of all descriptors that are such a thing.
+void for_each_line_about(std::string_view thing,
+                         const std::function<void(std::istringstream&)>& look) {
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+        std::error_code gone; // the directory's own
+        if (std::filesystem::read_symlink(entry.path(), gone) != thing) continue;
+        std::ifstream info("/proc/self/fdinfo/" + entry.path().filename().string());
+        for (std::string line; std::getline(info, line);) {
+            std::istringstream words(line);
+            look(words);
+        }
+    }
 }
 
 void make_small(int fd, int buffer) {
@@ -62,6 +71,12 @@ void make_small(int fd, int buffer) {
 }
 
 } // namespace
+
+std::unique_ptr<stage4::netpoll> opened() {
+    auto made = stage4::netpoll::open();
+    if (!made) throw harness::failure(made.error().message());
+    return std::move(*made);
+}
 
 bool woken(stage4::netpoll& poll, const counter& who, int times, harness::milliseconds limit) {
     const harness::deadline end(limit);
@@ -127,8 +142,7 @@ both_ends connect_to_myself(transport how) {
 }
 
 connection::connection(both_ends ends)
-    : poll(open_poll()), ours(open_fd(*poll, std::move(ends.ours))),
-      theirs(std::move(ends.theirs)) {}
+    : poll(opened()), ours(open_fd(*poll, std::move(ends.ours))), theirs(std::move(ends.theirs)) {}
 
 std::string connection::read(std::size_t size) {
     std::vector<char> buffer(size);
@@ -184,7 +198,7 @@ std::string connection::receive_all() const {
     }
 }
 
-listening::listening() : poll(open_poll()), socket(open_fd(*poll, listen_on_loopback(where))) {}
+listening::listening() : poll(opened()), socket(open_fd(*poll, listen_on_loopback(where))) {}
 
 std::string listening::accept() {
     auto result = socket.accept(acceptor);
@@ -202,20 +216,23 @@ harness::unique_fd listening::client() const {
 
 std::string registered(int fd) {
     std::string found;
-    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-        std::error_code gone;
-        const auto what = std::filesystem::read_symlink(entry.path(), gone);
-        if (what != "anon_inode:[eventpoll]") continue;
-        std::ifstream info("/proc/self/fdinfo/" + entry.path().filename().string());
-        for (std::string line; std::getline(info, line);) {
-            std::istringstream words(line);
-            std::string tfd, events;
-            int number = -1;
-            if (words >> tfd >> number >> events && tfd == "tfd:" && number == fd && words >> found)
-                break;
-        }
-    }
+    for_each_line_about("anon_inode:[eventpoll]", [&](std::istringstream& words) {
+        std::string name, events, mask;
+        int number = -1;
+        words >> name >> number >> events >> mask; // "tfd: 5 events: 8000201d data: ..."
+        if (name == "tfd:" && number == fd) found = mask;
+    });
     return found;
+}
+
+std::uint64_t written_to_eventfd() {
+    std::uint64_t count = 0;
+    for_each_line_about("anon_inode:[eventfd]", [&](std::istringstream& words) {
+        std::string name;
+        words >> name;
+        if (name == "eventfd-count:") words >> std::hex >> count;
+    });
+    return count;
 }
 
 void let_fail(call which, int error, int skip, int times) {

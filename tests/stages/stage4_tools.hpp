@@ -8,6 +8,8 @@
 #include "stage4_epoll_et/fd.hpp"
 
 #include <atomic>
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -23,6 +25,9 @@ struct counter : stage4::waiter {
     counter() : waiter{[](waiter& w) { ++static_cast<counter&>(w).wakes; }} {}
     std::atomic<int> wakes = 0;
 };
+
+/// A poller of one's own. \throws harness::failure if it can't be had
+std::unique_ptr<stage4::netpoll> opened();
 
 /// Turns the poller until `who` has been woken so often. \return whether it has
 bool woken(stage4::netpoll& poll, const counter& who, int times = 1,
@@ -100,8 +105,11 @@ struct listening {
 
 stage4::unique_fd listen_on_loopback(stage4::address& where, int backlog = 128);
 
-/// The epoll instance that was opened last, as /proc/self/fdinfo shows it: what is registered.
+/// What an epoll instance of ours is to watch `fd` for, as /proc/self/fdinfo shows it: the mask,
+/// in hexadecimal; nothing if it is not registered.
 std::string registered(int fd);
+/// What an eventfd of ours counts: how often it was written to and not yet read.
+std::uint64_t written_to_eventfd();
 
 /// System calls that can be told to fail: what can't be had from the kernel at will. The programs
 /// that link stage4_tools.cpp have these calls go through it.
