@@ -7,6 +7,12 @@
 #include <cerrno>
 
 namespace stage4 {
+namespace {
+
+/// A year; more can't be added to the present for ever.
+constexpr nanotime longest_wait = nanotime{365} * 24 * 3600 * 1'000'000'000;
+
+} // namespace
 
 std::expected<std::unique_ptr<netpoll>, syscall_error> netpoll::open() {
     std::unique_ptr<netpoll> made(new netpoll);
@@ -98,7 +104,9 @@ void netpoll::arm(timer& which, nanotime when) {
 
 // [wait]
 void netpoll::wait(nanotime delay) {
-    const auto events = poller_.wait(limit(delay));
+    const nanotime limit = run_timers(delay);
+    const auto events = poller_.wait(limit);
+    waiting_ = false;
     // An old event may have a new owner's poll_desc by now: each step compares the numbers.
     for (const auto& event : events) {
         poll_desc& pd = at(event.tag.index);
@@ -108,32 +116,31 @@ void netpoll::wait(nanotime delay) {
         if (reader != nullptr) reader->wake(*reader);
         if (writer != nullptr) writer->wake(*writer);
     }
-    std::vector<waiter*> woken;
-    {
-        const std::lock_guard lock(mutex_);
-        waiting_ = false;
-        if (timers_.next() != 0) timers_.expire(now(), woken);
-    }
-    for (waiter* const w : woken) w->wake(*w);
+    // With events there will be another call soon, and one look at the clock is enough for both.
+    if (events.empty() && limit != 0) run_timers(0);
 }
 // [wait]
 
-/// How long to wait at most, because of timers; tells arm() about it.
-nanotime netpoll::limit(nanotime delay) {
-    const std::lock_guard lock(mutex_);
-    const nanotime next = timers_.next();
-    if (next == 0 && delay < 0) {
-        wait_ends_ = 0;
-        waiting_ = true;
-        return poller::forever;
+/// Lets those fire whose time has come. \return how long to wait at most, because of the others
+nanotime netpoll::run_timers(nanotime delay) {
+    std::vector<waiter*> woken;
+    if (delay > longest_wait) delay = poller::forever;
+    {
+        const std::lock_guard lock(mutex_);
+        if (timers_.next() != 0) {
+            const nanotime present = now();
+            if (timers_.next() <= present) timers_.expire(present, woken);
+            if (const nanotime next = timers_.next(); next != 0)
+                delay = delay < 0 ? next - present : std::min(delay, next - present);
+            if (!woken.empty()) delay = 0;
+            wait_ends_ = delay < 0 ? 0 : present + delay;
+        } else {
+            wait_ends_ = delay <= 0 ? 0 : now() + delay;
+        }
+        waiting_ = delay != 0; // arm() may have to end it
     }
-    if (delay == 0) return 0;
-    const nanotime present = now();
-    const nanotime until_next = next == 0 ? delay : std::max<nanotime>(next - present, 0);
-    const nanotime shorter = delay < 0 ? until_next : std::min(delay, until_next);
-    wait_ends_ = present + shorter;
-    waiting_ = shorter > 0;
-    return shorter;
+    for (waiter* const w : woken) w->wake(*w);
+    return delay;
 }
 
 void netpoll::expire(timer& which, const expiry& at) {

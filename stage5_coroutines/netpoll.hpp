@@ -75,7 +75,7 @@ private:
         return blocks_[index / descs_a_block].load()->descs[index % descs_a_block];
     }
     void arm(timer& which, nanotime when);
-    nanotime limit(nanotime delay);
+    nanotime run_timers(nanotime delay);
     static void expire(timer&, const expiry&);
 
     poller poller_;
@@ -84,9 +84,8 @@ private:
     std::vector<std::unique_ptr<block>> owned_;
     std::vector<std::uint32_t> free_;
     timers timers_;
-    nanotime wait_ends_ =
-        0;                 ///< when wait() will look at the timers by itself; 0: never, or at once
-    bool waiting_ = false; ///< in the kernel
+    nanotime wait_ends_ = 0;            ///< when wait() looks at the timers by itself; 0 is never
+    std::atomic<bool> waiting_ = false; ///< in the kernel, or about to be; set under the lock
 };
 
 } // namespace stage5

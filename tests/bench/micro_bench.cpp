@@ -64,7 +64,7 @@ void ready_before_wait(benchmark::State& state) {
     poll_desc pd;
     pd.open(0);
     waiter who = nobody();
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto each : state) {
         benchmark::DoNotOptimize(pd.prepare(side::read));
         benchmark::DoNotOptimize(pd.edge(side::read, pd.sequence()));
         benchmark::DoNotOptimize(pd.block(side::read, who));
@@ -76,7 +76,7 @@ void ready_after_wait(benchmark::State& state) {
     poll_desc pd;
     pd.open(0);
     waiter who = nobody();
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto each : state) {
         benchmark::DoNotOptimize(pd.prepare(side::read));
         benchmark::DoNotOptimize(pd.block(side::read, who));
         if (auto* const woken = pd.edge(side::read, pd.sequence())) woken->wake(*woken);
@@ -85,21 +85,23 @@ void ready_after_wait(benchmark::State& state) {
 
 /// The clock, which whoever sets a deadline has read before.
 void reading_the_clock(benchmark::State& state) {
-    for (auto _ : state) benchmark::DoNotOptimize(now());
+    for ([[maybe_unused]] const auto each : state) benchmark::DoNotOptimize(now());
 }
 
 /// A busy connection's deadline: each is later than the one before.
 void deadline_later(benchmark::State& state) {
     scene among(state.range(0));
     nanotime when = now() + 2 * hour;
-    for (auto _ : state) among.poll->set_deadline(*among.pd, side::read, ++when);
+    for ([[maybe_unused]] const auto each : state)
+        among.poll->set_deadline(*among.pd, side::read, ++when);
 }
 
 /// Each is a little earlier than the one before: the lock, the clock, and a look at the heap.
 void deadline_earlier(benchmark::State& state) {
     scene among(state.range(0));
     nanotime when = now() + 2 * hour;
-    for (auto _ : state) among.poll->set_deadline(*among.pd, side::read, --when);
+    for ([[maybe_unused]] const auto each : state)
+        among.poll->set_deadline(*among.pd, side::read, --when);
 }
 
 /// From behind all others to in front of them: as far as a timer ever moves. Taking it away is
@@ -108,7 +110,7 @@ void deadline_to_the_front(benchmark::State& state) {
     scene among(state.range(0));
     const nanotime start = now();
     stage4::alarm ours(among.who);
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto each : state) {
         among.poll->set_alarm(ours, start + 2 * hour);
         among.poll->set_alarm(ours, start + hour / 2);
     }
@@ -119,7 +121,7 @@ void deadline_to_the_front(benchmark::State& state) {
 void deadline_set_and_cleared(benchmark::State& state) {
     scene among(state.range(0));
     const nanotime when = now() + 2 * hour;
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto each : state) {
         among.poll->set_deadline(*among.pd, side::read, when);
         among.poll->set_deadline(*among.pd, side::read, 0);
     }
@@ -129,7 +131,7 @@ void deadline_set_and_cleared(benchmark::State& state) {
 void add_and_remove(benchmark::State& state) {
     const auto poll = open_poll();
     const auto descriptor = some_descriptor();
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto each : state) {
         auto* const pd = *poll->add(descriptor.get());
         poll->unblock(*pd);
         poll->remove(*pd);
@@ -139,13 +141,13 @@ void add_and_remove(benchmark::State& state) {
 /// An interrupt when nobody has taken the last one: no system call.
 void interrupt_again(benchmark::State& state) {
     const auto poll = open_poll();
-    for (auto _ : state) poll->interrupt();
+    for ([[maybe_unused]] const auto each : state) poll->interrupt();
 }
 
 /// An interrupt and the wait that it ends: three system calls.
 void interrupt_and_wait(benchmark::State& state) {
     const auto poll = open_poll();
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto each : state) {
         poll->interrupt();
         poll->wait(second);
     }

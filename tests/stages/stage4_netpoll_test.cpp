@@ -7,16 +7,12 @@
 #include "stage4_tools.hpp"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <array>
-#include <csignal>
-#include <functional>
-#include <future>
-#include <thread>
+#include <memory>
+#include <utility>
 #include <vector>
 
 using namespace stage4_tests;
@@ -25,7 +21,8 @@ using stage4::poll_status;
 
 namespace {
 
-std::unique_ptr < staget pair in a netpoll.struct member {
+/// An end of a socket pair in a netpoll.
+struct member {
     explicit member(stage4::netpoll& in)
         : poll(in), ends(connect_to_myself(transport::unix_socket)) {
         enter();
