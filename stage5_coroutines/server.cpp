@@ -73,8 +73,9 @@ private:
     std::shared_ptr<fd> socket_;
     nanotime last_complaint_ = 0;
     std::atomic<bool> stopping_ = false;
-    nanotime grace_ends_ = 0; ///< written before stopping_, read after it
-    std::mutex mutex_;        ///< protects what follows
+    std::atomic<bool> accepting_ = true; ///< until accept_loop() has ended
+    nanotime grace_ends_ = 0;            ///< written before stopping_, read after it
+    std::mutex mutex_;                   ///< protects what follows
     membership* first_ = nullptr;
     std::size_t count_ = 0;
 };
@@ -130,7 +131,7 @@ task<> server::accept_loop() {
             }
             go(handle(std::move(*client)));
         } else if (client.error().why != io_error::reason::failed) {
-            co_return; // closed: we stop
+            break; // closed: we stop
         } else if (is_out_of_resources(client.error().call)) {
             complain(client.error().call);
             co_await sleep_for(pause);
@@ -138,9 +139,10 @@ task<> server::accept_loop() {
         } else {
             failed = failure(client.error().call);
             scheduler::current().stop();
-            co_return;
+            break;
         }
     }
+    accepting_ = false;
 }
 // [accept_loop]
 
@@ -159,7 +161,7 @@ task<> server::stop() {
         const std::lock_guard lock(mutex_);
         for (auto* each = first_; each != nullptr; each = each->behind) each->client->close();
     }
-    while (connections() != 0) co_await sleep_for(1ms);
+    while (connections() != 0 || accepting_) co_await sleep_for(1ms);
     scheduler::current().stop();
 }
 
