@@ -12,9 +12,15 @@
 namespace stage5::frame_cache {
 namespace {
 
-constexpr std::size_t granule = 64;      ///< sizes are rounded up to this
-constexpr std::size_t classes = 16;      ///< larger frames go to operator new
-constexpr std::uint32_t most_kept = 256; ///< of a size, on a thread: what flows to it is bounded
+constexpr std::size_t granule = 64; ///< sizes are rounded up to this
+constexpr std::size_t classes = 16; ///< larger frames go to operator new
+/// Of a size, on a thread: what flows to it is bounded. None where the address sanitizer watches:
+/// it can't see the end of a frame that is only put aside.
+#ifdef __SANITIZE_ADDRESS__
+constexpr std::uint32_t most_kept = 0;
+#else
+constexpr std::uint32_t most_kept = 256;
+#endif
 
 struct free_frame {
     free_frame* next;

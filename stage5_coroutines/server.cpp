@@ -88,7 +88,8 @@ task<> server::handle(std::shared_ptr<fd> client) {
         const auto message = co_await read_call(*client);
         if (!message || message->empty()) break;
         member.note_bytes("received from", *message);
-        const auto sent = co_await write_call(*client, *message, options_.write_timeout);
+        write_call writing(*client, *message, options_.write_timeout);
+        const auto sent = co_await writing;
         if (!sent) break;
     }
     if (stopping_) co_await linger(*client);
@@ -122,7 +123,8 @@ task<> server::accept_loop() {
     auto pause = 5ms;
     while (true) {
         while (connections() >= options_.max_connections && !stopping_) co_await sleep_for(5ms);
-        auto client = co_await accept_call(*socket_);
+        accept_call accepting(*socket_);  // with a name: g++ 12 destroys some temporaries of an
+        auto client = co_await accepting; // await twice (GCC bug 99576)
         if (client) {
             pause = 5ms;
             {
