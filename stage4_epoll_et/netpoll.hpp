@@ -47,7 +47,11 @@ public:
     /// Sets a deadline at `when`, a point in time; 0 takes it away. What has come or comes to
     /// its deadline fails with `timed_out` until it is set anew. Go: runtime_pollSetDeadline.
     /// \param present what time it is, for those who have looked already
-    void set_deadline(poll_desc& pd, side s, nanotime when, nanotime present = now());
+    void set_deadline(poll_desc& pd, side s, nanotime when, nanotime present = now()) {
+        const bool past = when != 0 && when <= present;
+        if (past || !pd.postpone(s, when)) // a connection that is busy comes no further
+            change_deadline(pd, s, when, present);
+    }
 
     /// Sets an alarm, or moves it; 0 takes it away.
     void set_alarm(alarm& which, nanotime when);
@@ -71,6 +75,7 @@ private:
 
     netpoll() : blocks_(most_blocks) {}
     poll_desc* allocate();
+    void change_deadline(poll_desc& pd, side s, nanotime when, nanotime present);
     poll_desc& at(std::uint32_t index) {
         return blocks_[index / descs_a_block].load()->descs[index % descs_a_block];
     }

@@ -74,9 +74,8 @@ void netpoll::remove(poll_desc& pd) {
 }
 
 // [set_deadline]
-void netpoll::set_deadline(poll_desc& pd, side s, nanotime when, nanotime present) {
-    const bool past = when != 0 && when <= present;
-    if (!past && pd.postpone(s, when)) return; // a connection that is busy comes no further
+/// What a store can't do: a first deadline, an earlier one, one in the past.
+void netpoll::change_deadline(poll_desc& pd, side s, nanotime when, nanotime present) {
     waiter* woken = nullptr;
     {
         const std::lock_guard lock(mutex_);
