@@ -74,8 +74,8 @@ int main(int argc, char** argv) {
         return 1;
     }
     std::thread(send_input, socket->get()).detach(); // sleeps in read() when we are done
-    const auto printed = print_output(socket->get());
-    if (printed) return 0;
-    log("{}", op_error{"read", where->network, "", text, printed.error().message()}.message());
+    const auto ended = print_output(socket->get());
+    if (ended) return 0;
+    log("{}", op_error{"read", where->network, "", text, ended.error().message()}.message());
     return 1;
 }

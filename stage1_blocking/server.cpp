@@ -39,6 +39,14 @@ using clock = std::chrono::steady_clock;
 constexpr std::size_t stack_size = 64 * 1024;
 constexpr std::size_t buffer_size = 16 * 1024;
 
+sigset_t stop_signals() {
+    sigset_t set;
+    ::sigemptyset(&set);
+    ::sigaddset(&set, SIGINT);
+    ::sigaddset(&set, SIGTERM);
+    return set;
+}
+
 class server {
 public:
     server(listener listener, const options& options)
@@ -54,6 +62,7 @@ private:
     bool wait_for_room();
     int go(accepted client); ///< 0 or an errno
     void back_off(const syscall_error& reason);
+    void complain(const syscall_error& reason);
 
     listener listener_;
     options options_;
@@ -172,10 +181,6 @@ int server::go(accepted client) try {
     return ENOMEM;
 }
 
-op_error server::failure(const syscall_error& reason) const {
-    return {"accept", listener_.network, "", listener_.local.to_string(), reason.message()};
-}
-
 /// --max-connections: who is not accepted waits in the kernel's backlog.
 bool server::wait_for_room() {
     std::unique_lock lock(mutex_);
@@ -187,13 +192,21 @@ bool server::wait_for_room() {
 /// Trying again at once would take a whole core until a descriptor is free. Go's net/http waits
 /// as long, 5 ms doubling to 1 s (Server.Serve), but not for a connection to close.
 void server::back_off(const syscall_error& reason) {
-    if (clock::now() - last_complaint_ >= 1s) {
-        last_complaint_ = clock::now();
-        log("{}", failure(reason).message());
-    }
+    complain(reason);
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, pause_, [&] { return stopping_ || closed_one_; });
     pause_ = std::min<std::chrono::milliseconds>(pause_ * 2, 1s);
+}
+
+/// Once a second at most: who is out of descriptors is so thousands of times.
+void server::complain(const syscall_error& reason) {
+    if (clock::now() - last_complaint_ < 1s) return;
+    last_complaint_ = clock::now();
+    log("{}", failure(reason).message());
+}
+
+op_error server::failure(const syscall_error& reason) const {
+    return {"accept", listener_.network, "", listener_.local.to_string(), reason.message()};
 }
 
 // [stop]
@@ -216,14 +229,6 @@ void server::drain() {
     if (changed_.wait_until(lock, grace_ends_, all_left)) return;
     for (const int fd : open_) ::shutdown(fd, SHUT_RDWR); // wakes who sleeps in write()
     changed_.wait(lock, all_left);
-}
-
-sigset_t stop_signals() {
-    sigset_t set;
-    ::sigemptyset(&set);
-    ::sigaddset(&set, SIGINT);
-    ::sigaddset(&set, SIGTERM);
-    return set;
 }
 
 } // namespace

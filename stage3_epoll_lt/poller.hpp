@@ -21,7 +21,6 @@ namespace stage3 {
 enum class interest : std::uint32_t {
     read = EPOLLIN,
     write = EPOLLOUT,
-    both = EPOLLIN | EPOLLOUT,
 };
 
 /// The descriptors that somebody waits for. Not thread-safe. Descriptors are borrowed.

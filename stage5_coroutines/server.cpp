@@ -91,6 +91,7 @@ task<> server::handle(std::shared_ptr<fd> client) {
         write_call writing(*client, *message, options_.write_timeout);
         const auto sent = co_await writing;
         if (!sent) break;
+        if (member.peer) note("sent to", *member.peer);
     }
     if (stopping_) co_await linger(*client);
 }
