@@ -41,7 +41,8 @@ poll_desc* netpoll::allocate() {
     if (free_.empty()) {
         if (owned_.size() == most_blocks) return nullptr;
         const auto first = static_cast<std::uint32_t>(owned_.size() * descs_a_block);
-        free_.reserve(first + descs_a_block); // so that remove() never needs memory
+        if (free_.capacity() < first + descs_a_block) // so that remove() never needs memory
+            free_.reserve(2 * (first + descs_a_block));
         auto& made = *owned_.emplace_back(std::make_unique<block>());
         for (std::uint32_t i = descs_a_block; i-- > 0;) {
             made.descs[i].index = first + i;
@@ -86,10 +87,12 @@ void netpoll::change_deadline(poll_desc& pd, side s, nanotime when, nanotime pre
 }
 // [set_deadline]
 
-void netpoll::set_alarm(alarm& which, nanotime when) {
+bool netpoll::set_alarm(alarm& which, nanotime when) {
     const std::lock_guard lock(mutex_);
+    const bool was_set = which.place != 0;
     timers_.remove(which);
     arm(which, when);
+    return was_set;
 }
 
 /// Locked: lets a timer fire at `when` at the latest. One that is set for an earlier time stays

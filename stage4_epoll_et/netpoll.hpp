@@ -53,8 +53,9 @@ public:
             change_deadline(pd, s, when, present);
     }
 
-    /// Sets an alarm, or moves it; 0 takes it away.
-    void set_alarm(alarm& which, nanotime when);
+    /// Sets an alarm, or moves it; 0 takes it away. \return whether it was set before; if not, it
+    /// has never been, or it is ringing or has rung. Go: Timer.Stop, Timer.Reset
+    bool set_alarm(alarm& which, nanotime when);
 
     /// Waits up to `delay` ns for events and timers, and wakes all whom they are for.
     /// Go: netpoll(delay) and netpollready; checkTimers.

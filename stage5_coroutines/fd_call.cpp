@@ -1,18 +1,14 @@
 /// \file
 /// Top-down: the loop that all calls share, and what each of them tries.
 
-#include "fd.hpp"
+#include "fd_call.hpp"
 
 #include "scheduler.hpp"
 
-#include <algorithm>
-#include <utility>
+#include <cerrno>
 
 namespace stage5 {
 namespace {
-
-/// A call moves at most this much, so that none of them takes for ever. Go: maxRW.
-constexpr std::size_t most_bytes = std::size_t{1} << 30;
 
 /// Go: convertErr.
 io_error::reason from(poll_status status) {
@@ -23,175 +19,147 @@ io_error::reason from(poll_status status) {
 
 } // namespace
 
-std::string io_error::message() const {
-    switch (why) {
-    case reason::none:
-        return "no error";
-    case reason::net_closing:
-        return "use of closed network connection";
-    case reason::deadline_exceeded:
-        return "i/o timeout";
-    case reason::not_pollable:
-        return "not pollable";
-    case reason::failed:
-        break;
-    }
-    return call.message();
-}
-
 // [call]
-bool fd_call::await_ready() {
-    switch (on_.enter(*this, false)) {
-    case fd::entry::in:
+template <typename Call>
+bool fd_call<Call>::await_ready() {
+    switch (on_->mutex_.lock(side_)) {
+    case fd_mutex::entry::in:
+        entered_ = true;
         return begin();
-    case fd::entry::closed:
+    case fd_mutex::entry::closed:
         error_.why = io_error::reason::net_closing;
         return true;
-    case fd::entry::queued:
+    case fd_mutex::entry::busy:
         break;
     }
     return false;
 }
 
-bool fd_call::await_suspend(std::coroutine_handle<> who) {
-    who_ = who;
+/// \return whether the coroutine has to wait; if so, it may already go on elsewhere
+template <typename Call>
+bool fd_call<Call>::suspend(goroutine& who) {
+    who.wait_in(self(), &take_turn);
+    bool has_result = false;
     if (!entered_) {
-        switch (on_.enter(*this, true)) {
-        case fd::entry::queued:
-            return true; // ours no longer: who leaves wakes us
-        case fd::entry::closed:
-            error_.why = io_error::reason::net_closing;
-            return false;
-        case fd::entry::in:
-            if (begin()) return false;
-        }
+        const auto entry = on_->mutex_.lock(side_, who, entered_);
+        if (entry == fd_mutex::entry::busy) return true; // ours no longer
+        if (entry == fd_mutex::entry::closed) error_.why = io_error::reason::net_closing;
+        has_result = entry == fd_mutex::entry::closed || begin();
     }
-    return !wait();
+    if (!has_result && !wait(who)) return true;
+    who.stop_waiting();
+    return false;
 }
 
 /// The first try. Go tries always, and pays a third system call for most messages: who knows that
 /// nothing is left may wait first. \return whether there is a result
-bool fd_call::begin() {
-    const bool skip_try = side_ == side::read && on_.drained_ && !on_.pd_->ended();
-    auto status = prepare(skip_try);
-    if (status == poll_status::timed_out && goes_on_ != nullptr && goes_on_(*this))
-        status = prepare(skip_try);
+template <typename Call>
+bool fd_call<Call>::begin() {
+    const bool skips = self().skips_try();
+    auto status = prepare(skips);
+    if (status == poll_status::timed_out && self().goes_on()) status = prepare(skips);
     if (status != poll_status::ready) {
         error_.why = from(status);
         return true;
     }
-    return !skip_try && attempt_(*this);
+    return !skips && self().attempt();
 }
 
-poll_status fd_call::prepare(bool skips_try) {
-    return skips_try ? on_.pd_->check(side_) : on_.pd_->prepare(side_);
+template <typename Call>
+poll_status fd_call<Call>::prepare(bool skips) {
+    return skips ? on_->pd_->check(side_) : on_->pd_->prepare(side_);
 }
 
 /// \return whether there is a result; if not, somebody else may already have woken us
-bool fd_call::wait() {
+template <typename Call>
+bool fd_call<Call>::wait(goroutine& who) {
     while (true) {
-        const auto status = on_.pd_->block(side_, *this);
+        const auto status = on_->pd_->block(side_, who);
         if (status == poll_status::parked) return false;
+        if (status == poll_status::timed_out && self().goes_on()) continue;
         if (status != poll_status::ready) {
             error_.why = from(status);
             return true;
         }
-        if (attempt_(*this)) return true;
+        if (self().attempt()) return true;
     }
 }
 
-/// Woken: an edge, a deadline, a close; or the one before us has left.
-void fd_call::take_turn(runnable& self) {
-    auto& call = static_cast<fd_call&>(self);
-    if (call.side_ == side::read) call.on_.drained_ = false; // something has come
-    const bool waits = call.error_.why == io_error::reason::none && !call.begin() && !call.wait();
-    if (!waits) call.who_.resume();
+/// Woken: an edge, a deadline, a close; or the one before us in line has left, or was sent away.
+template <typename Call>
+void fd_call<Call>::take_turn(runnable& who) {
+    auto& waiting = static_cast<goroutine&>(who);
+    auto& call = waiting.call<Call>();
+    if (!call.entered_)
+        call.error_.why = io_error::reason::net_closing;
+    else if (call.side_ == side::read)
+        call.on_->drained_ = false; // something has come
+    if (!call.entered_ || call.begin() || call.wait(waiting)) waiting.resume();
 }
 // [call]
 
-bool fd_call::fail(const syscall_error& error) {
-    if (would_block(error)) return false;
-    error_ = {io_error::reason::failed, error};
+template <typename Call>
+bool fd_call<Call>::fail(int number) {
+    if (number == EAGAIN) return false;
+    error_ = {number, io_error::reason::failed};
     return true;
 }
 
-void fd_call::leave() {
-    if (entered_) on_.leave(*this);
+template <typename Call>
+void fd_call<Call>::leave() {
+    if (entered_) on_->leave(on_->mutex_.unlock(side_));
 }
 
-bool read_call::attempt(fd_call& self) {
-    auto& call = static_cast<read_call&>(self);
-    const auto buffer = scheduler::buffer();
-    const auto n = call.on_.receive(buffer);
-    if (!n) return call.fail(n.error());
-    call.got_ = buffer.first(*n);
-    return true;
+template class fd_call<read_call>;
+template class fd_call<borrowing_read_call>;
+template class fd_call<accept_call>;
+template class fd_call<writable_call>;
+template class fd_call<slow_write>;
+
+bool read_call::attempt() {
+    if (into_.empty()) return true; // as if it were the end of the stream. Go issue 15735
+    const int failed = receive(into_, count_);
+    return failed == 0 || fail(failed);
 }
 
-std::expected<std::span<const char>, io_error> read_call::await_resume() {
+std::expected<std::size_t, io_error> read_call::await_resume() {
     leave();
-    if (error_.why != io_error::reason::none) return std::unexpected(error_);
-    return got_;
+    if (error_) return std::unexpected(error_);
+    return count_;
 }
 
-bool write_call::attempt(fd_call& self) {
-    auto& call = static_cast<write_call&>(self);
-    while (!call.rest_.empty()) {
-        const auto piece = call.rest_.first(std::min(call.rest_.size(), most_bytes));
-        const auto n = stage5::write(call.on_.get(), piece);
-        if (!n) return call.fail(n.error());
-        call.rest_ = call.rest_.subspan(*n);
-        if (*n == piece.size()) continue;
-        if (call.kept_ == nullptr) call.keep_rest();
-        if (*n != 0) call.expect_room();
-        return false;
-    }
+bool borrowing_read_call::attempt() {
+    std::size_t count = 0;
+    const int failed = receive(scheduler::buffer().first(count_), count);
+    if (failed != 0) return fail(failed);
+    count_ = static_cast<std::uint32_t>(count);
     return true;
 }
 
-void write_call::expect_room() {
-    if (patience_.count() == 0) return;
-    unacknowledged_ = unacknowledged(on_.get());
-    const nanotime present = now();
-    on_.set_deadline(side::write, present + patience_.count(), present);
-}
-
-/// There is room to write only when a third of the kernel's buffer is free. A client that takes
-/// little has taken something all the same.
-bool write_call::goes_on(fd_call& self) {
-    auto& call = static_cast<write_call&>(self);
-    if (call.patience_.count() == 0 || unacknowledged(call.on_.get()) >= call.unacknowledged_)
-        return false;
-    call.expect_room();
-    return true;
-}
-
-void write_call::keep_rest() {
-    kept_ = std::make_unique_for_overwrite<char[]>(rest_.size());
-    std::ranges::copy(rest_, kept_.get());
-    rest_ = {kept_.get(), rest_.size()};
-}
-
-std::expected<void, io_error> write_call::await_resume() {
+std::expected<std::span<const char>, io_error> borrowing_read_call::await_resume() {
     leave();
-    if (error_.why != io_error::reason::none) return std::unexpected(error_);
-    return {};
+    if (error_) return std::unexpected(error_);
+    return scheduler::buffer().first(count_);
 }
 
-bool accept_call::attempt(fd_call& self) {
-    auto& call = static_cast<accept_call&>(self);
-    auto client = stage5::accept(call.on_.get());
-    if (!client) return call.fail(client.error());
-    auto opened = fd::open(std::move(client->fd), call.on_.asks_);
-    if (!opened) return call.fail(opened.error()); // the connection is closed, the listener is not
-    call.client_ = std::move(*opened);
+bool accept_call::attempt() {
+    auto client = stage5::accept(on_->get());
+    if (!client) return fail(client.error().number);
+    auto opened = fd::open(std::move(client->fd), client->peer, asks());
+    if (!opened) return fail(opened.error().number); // the connection is closed, the listener not
+    client_ = std::move(*opened);
     return true;
 }
 
-std::expected<std::shared_ptr<fd>, io_error> accept_call::await_resume() {
+std::expected<fd_ref, io_error> accept_call::await_resume() {
     leave();
-    if (error_.why != io_error::reason::none) return std::unexpected(error_);
+    if (error_) return std::unexpected(error_);
     return std::move(client_);
+}
+
+io_error writable_call::await_resume() {
+    leave();
+    return error_;
 }
 
 } // namespace stage5

@@ -1,74 +1,140 @@
 /// \file
-/// A list for each size on each thread: allocating is taking the first one off.
+/// A thread takes from its own lists and gives to them, without a lock; a batch at a time they are
+/// filled from the common ones, and give back to them what has flowed to this thread from others.
 
 #include "frame_cache.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <new>
 #include <utility>
 
 namespace stage5::frame_cache {
 namespace {
 
-constexpr std::size_t granule = 64; ///< sizes are rounded up to this
-constexpr std::size_t classes = 16; ///< larger frames go to operator new
-/// Of a size, on a thread: what flows to it is bounded. None where the address sanitizer watches:
-/// it can't see the end of a frame that is only put aside.
+constexpr std::size_t granule = 16; ///< sizes are rounded up to this; new aligns to no more
+constexpr std::size_t classes = 64; ///< larger frames go to operator new
+constexpr std::uint32_t batch = 32;
+constexpr std::size_t page = 16384;
+/// The address sanitizer can't see the end of a frame that is only put aside.
 #ifdef __SANITIZE_ADDRESS__
-constexpr std::uint32_t most_kept = 0;
+constexpr bool keeps = false;
 #else
-constexpr std::uint32_t most_kept = 256;
+constexpr bool keeps = true;
 #endif
 
 struct free_frame {
     free_frame* next;
 };
 
-struct cache {
-    std::array<free_frame*, classes> first{};
-    std::array<std::uint32_t, classes> count{};
-    ~cache() {
-        for (free_frame* frame : first)
-            while (frame != nullptr) ::operator delete(std::exchange(frame, frame->next));
+/// Free frames of one size.
+struct free_list {
+    free_frame* first = nullptr;
+    std::uint32_t count = 0;
+
+    void push(void* frame) {
+        first = new (frame) free_frame{first};
+        ++count;
+    }
+    void* pop() {
+        --count;
+        return std::exchange(first, first->next);
+    }
+    void move(std::uint32_t most, free_list& to) {
+        for (; most > 0 && count > 0; --most) to.push(pop());
     }
 };
 
+struct cache;
+
+/// What all threads share. Go: mcentral
+struct central {
+    std::mutex mutex; ///< protects all of it
+    std::array<free_list, classes> lists;
+    cache* caches = nullptr; ///< of threads that live
+    long live = 0;           ///< on balance, of threads that have ended
+};
+central& common() {
+    static central one;
+    return one;
+}
+
+/// What a thread has. Go: mcache
+struct cache {
+    std::array<free_list, classes> lists;
+    std::atomic<long> live = 0; ///< allocated less released; written by its thread alone
+    cache* next;
+
+    cache() {
+        const std::lock_guard lock(common().mutex);
+        next = std::exchange(common().caches, this);
+    }
+    ~cache() {
+        const std::lock_guard lock(common().mutex);
+        for (std::size_t i = 0; i < classes; ++i) lists[i].move(lists[i].count, common().lists[i]);
+        common().live += live;
+        cache** link = &common().caches;
+        while (*link != this) link = &(*link)->next;
+        *link = next;
+    }
+    void count(long difference) {
+        live.store(live.load(std::memory_order_relaxed) + difference, std::memory_order_relaxed);
+    }
+};
 thread_local cache mine;
-std::atomic<long> frames = 0;
 
 std::size_t class_of(std::size_t size) {
-    return (size - 1) / granule;
+    return (size + granule - 1) / granule;
+}
+
+/// Go: mcache.refill
+void refill(free_list& list, std::size_t which) {
+    {
+        const std::lock_guard lock(common().mutex);
+        common().lists[which].move(batch, list);
+    }
+    if (list.count != 0) return;
+    const std::size_t size = which * granule;
+    const std::size_t count = std::max<std::size_t>(1, page / size);
+    auto* frame = static_cast<std::byte*>(::operator new(count* size));
+    for (std::size_t i = 0; i < count; ++i, frame += size) list.push(frame);
 }
 
 } // namespace
 
 void* allocate(std::size_t size) {
     const std::size_t which = class_of(size);
-    frames.fetch_add(1, std::memory_order_relaxed);
-    if (which < classes && mine.first[which] != nullptr) {
-        --mine.count[which];
-        return std::exchange(mine.first[which], mine.first[which]->next);
+    void* frame = nullptr;
+    if (!keeps || which >= classes) {
+        frame = ::operator new(size);
+    } else {
+        if (mine.lists[which].count == 0) refill(mine.lists[which], which);
+        frame = mine.lists[which].pop();
     }
-    try {
-        return ::operator new((which + 1) * granule);
-    } catch (...) {
-        frames.fetch_sub(1, std::memory_order_relaxed);
-        throw;
-    }
+    mine.count(1);
+    return frame;
 }
 
 void release(void* frame, std::size_t size) noexcept {
     const std::size_t which = class_of(size);
-    frames.fetch_sub(1, std::memory_order_relaxed);
-    if (which >= classes || mine.count[which] == most_kept) return ::operator delete(frame);
-    ++mine.count[which];
-    mine.first[which] = new (frame) free_frame{mine.first[which]};
+    mine.count(-1);
+    if (!keeps || which >= classes) return ::operator delete(frame);
+    auto& list = mine.lists[which];
+    list.push(frame);
+    if (list.count < 2 * batch) return;
+    const std::lock_guard lock(common().mutex);
+    list.move(batch, common().lists[which]);
 }
 
 long live() {
-    return frames.load();
+    const std::lock_guard lock(common().mutex);
+    long sum = common().live;
+    for (const cache* each = common().caches; each != nullptr; each = each->next) sum += each->live;
+    return sum;
 }
 
 } // namespace stage5::frame_cache

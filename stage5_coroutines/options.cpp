@@ -33,7 +33,7 @@ auto reads_into(Value& value, Parse parse) {
 
 std::expected<options, int> parse_options(int argc, const char* const* argv) {
     options read;
-    std::string listen, grace, idle, write;
+    std::string listen, grace, idle, write, mode;
     CLI::App app{"An echo server: every byte comes back once, in order.", "stage5_server"};
     app.add_option("-l,--listen", listen, "where clients connect; unix:PATH, unix:@NAME")
         ->option_text("ADDRESS [:8080]")
@@ -55,6 +55,9 @@ std::expected<options, int> parse_options(int argc, const char* const* argv) {
     app.add_option("--threads", read.threads, "OS threads that run coroutines")
         ->option_text("N [one per core]")
         ->check(CLI::Range(1, 1024));
+    app.add_option("--mode", mode, "echo bytes as they come, or whole lines")
+        ->option_text("bytes|lines [bytes]")
+        ->check(CLI::IsMember({"bytes", "lines"}));
     app.set_version_flag("--version", fmt::format("stage5_server {}", version));
     try {
         app.parse(argc, argv);
@@ -63,6 +66,7 @@ std::expected<options, int> parse_options(int argc, const char* const* argv) {
         log("stage5_server: {} (see --help)", error.what());
         return std::unexpected(2);
     }
+    if (mode == "lines") read.mode = echo_mode::lines;
     return read;
 }
 

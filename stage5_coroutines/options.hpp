@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <limits>
 #include <string>
@@ -16,6 +17,9 @@ namespace stage5 {
 /// What `--version` prints.
 inline constexpr std::string_view version = "0.1.0";
 
+/// What is echoed: bytes as they come, or whole lines.
+enum class echo_mode : std::uint8_t { bytes, lines };
+
 /// How a server was asked to behave.
 struct options {
     endpoint listen{"tcp", "", 8080};
@@ -25,6 +29,7 @@ struct options {
     std::chrono::nanoseconds idle_timeout{};  ///< for a client that sends nothing; 0: none
     std::chrono::nanoseconds write_timeout{}; ///< for a client that takes nothing; 0: none
     unsigned threads = 0;                     ///< that run coroutines; 0: one for each core
+    echo_mode mode = echo_mode::bytes;
 };
 
 /// Reads the command line; help, version and mistakes are printed here.

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What a run queue holds: Go's G, reduced to what the scheduler needs of it.
+/// What a run queue holds: as much of Go's G as the scheduler needs.
 
 #include "waiter.hpp"
 

@@ -3,6 +3,8 @@
 
 #include "scheduler.hpp"
 
+#include "log.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <thread>
@@ -223,17 +225,22 @@ void ready(runnable& who) {
 
 void go(task<void> what) {
     auto& promise = std::exchange(what.frame_, {}).promise();
-    promise.detached_ = true;
+    promise.awaited_by_ = goroutine::nobody();
     ready(promise);
 }
 
-void promise_base::resume(runnable& who) {
-    static_cast<promise_base&>(who).self_.resume();
+/// \return whether the frame stays, for who awaits it
+bool goroutine::finish() noexcept {
+    goroutine* const whom = awaited_by_.exchange(ended()); // who awaits it may destroy it now
+    if (whom == nobody()) return false;
+    if (whom != nullptr) stage5::ready(*whom);
+    return true;
 }
 
-void promise_base::unhandled_exception() noexcept {
-    if (!detached_) {
-        thrown_ = std::current_exception();
+void goroutine::unhandled_exception() noexcept {
+    if (awaited_by_ != nobody()) {
+        std::construct_at(&thrown_, std::current_exception());
+        run = nullptr; // and so has_thrown()
         return;
     }
     try {
@@ -243,22 +250,6 @@ void promise_base::unhandled_exception() noexcept {
     } catch (...) {
         log("a task ended by an exception");
     }
-}
-
-sleep_for::sleep_for(std::chrono::nanoseconds how_long)
-    : runnable([](runnable& self) { static_cast<sleep_for&>(self).who_.resume(); }), alarm_(*this),
-      until_(now() + how_long.count()) {}
-
-void sleep_for::await_suspend(std::coroutine_handle<> who) {
-    who_ = who;
-    scheduler::current().poll().set_alarm(alarm_, until_);
-}
-
-yield::yield() : runnable([](runnable& self) { static_cast<yield&>(self).who_.resume(); }) {}
-
-void yield::await_suspend(std::coroutine_handle<> who) {
-    who_ = who;
-    scheduler::current().yield(*this);
 }
 
 } // namespace stage5

@@ -19,6 +19,7 @@
 #include <expected>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -88,30 +89,31 @@ private:
     std::uint32_t wakes_ = 0;   ///< wake-ups that none of them has taken yet
 };
 
-/// Waits for a time. Go: time.Sleep. \see stage5::sleep_for
-class sleep_for : runnable {
+/// Waits for a time. Go: time.Sleep.
+class sleep_for {
 public:
-    explicit sleep_for(std::chrono::nanoseconds how_long);
+    explicit sleep_for(std::chrono::nanoseconds how_long) : until_(now() + how_long.count()) {}
     bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> who);
+    template <std::derived_from<goroutine> Promise>
+    void await_suspend(std::coroutine_handle<Promise> who) {
+        alarm_.emplace(who.promise());
+        scheduler::current().poll().set_alarm(*alarm_, until_);
+    }
     void await_resume() const noexcept {}
 
 private:
-    alarm alarm_;
     nanotime until_;
-    std::coroutine_handle<> who_;
+    std::optional<alarm> alarm_;
 };
 
 /// Lets others have a turn. Go: runtime.Gosched.
-class yield : runnable {
-public:
-    yield();
+struct yield {
     bool await_ready() const noexcept { return false; }
-    void await_suspend(std::coroutine_handle<> who);
+    template <std::derived_from<goroutine> Promise>
+    void await_suspend(std::coroutine_handle<Promise> who) {
+        scheduler::current().yield(who.promise());
+    }
     void await_resume() const noexcept {}
-
-private:
-    std::coroutine_handle<> who_;
 };
 
 } // namespace stage5

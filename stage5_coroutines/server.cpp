@@ -2,13 +2,15 @@
 /// Stage 1's server again: a loop that accepts, and a loop for each client that reads and writes.
 /// They look as if they slept. `handle` is what the whole project is about.
 ///
-///     serve ── accept_loop ── fd::accept, go(handle)
-///              └ handle ── fd::read, fd::write
+///     serve ── accept_loop ── listener::accept, go(handle)
+///              └ handle ── conn::read, conn::write
 
 #include "server.hpp"
 
-#include "fd.hpp"
+#include "bufio.hpp"
+#include "chan.hpp"
 #include "log.hpp"
+#include "net.hpp"
 #include "scheduler.hpp"
 #include "task.hpp"
 
@@ -28,91 +30,130 @@ namespace stage5 {
 namespace {
 
 using namespace std::chrono_literals;
+using net::after;
 
-nanotime after(std::chrono::nanoseconds span) {
-    return now() + span.count();
+constexpr std::chrono::nanoseconds shortest_pause = 5ms; ///< out of descriptors. Go: net/http's
+constexpr std::chrono::nanoseconds longest_pause = 1s;
+constexpr net::deadline in_the_past = 1;
+
+/// --verbose
+void note(std::string_view what, const net::conn& who) {
+    if (verbose) note(what, who.remote_addr());
+}
+
+void note(std::string_view what, const net::conn& who, std::span<const char> bytes) {
+    if (verbose) note(what, who.remote_addr(), bytes);
 }
 
 class server;
 
-/// Keeps a client in the server's list while it is served.
-struct membership {
-    membership(server& where, std::shared_ptr<fd> who);
-    ~membership();
-    void note_bytes(std::string_view what, std::span<const char> bytes) const {
-        if (peer) note(what, *peer, bytes);
-    }
+/// A client in the server's list, from when it comes until it leaves.
+class guest {
+public:
+    guest(server& where, net::conn who);
+    guest(guest&& from) noexcept;
+    guest& operator=(guest&&) = delete;
+    ~guest();
+    const net::conn* operator->() const { return &conn_; }
+    const net::conn& operator*() const { return conn_; }
 
-    server& of;
-    std::shared_ptr<fd> client;
-    std::unique_ptr<address> peer; ///< for --verbose
-    membership* before = nullptr;
-    membership* behind = nullptr;
+private:
+    friend server;
+    void take_place(guest* behind, guest* before);
+    server& of_;
+    net::conn conn_;
+    guest* before_ = nullptr;
+    guest* behind_ = nullptr;
 };
 
 class server {
 public:
-    server(listener listener, std::shared_ptr<fd> socket, const options& options)
-        : options_(options), listener_(std::move(listener)), socket_(std::move(socket)) {}
+    server(net::listener listener, const options& options)
+        : options_(options), listener_(std::move(listener)) {}
 
     task<> accept_loop();
     task<> stop();
-    std::optional<op_error> failed;
+    std::optional<net::error> failed;
 
 private:
-    friend membership;
-    task<> handle(std::shared_ptr<fd> client);
-    task<> linger(fd& client);
-    void expect_bytes(fd& client) const;
-    void complain(const syscall_error& reason);
-    op_error failure(const syscall_error& reason) const;
+    friend guest;
+    task<> handle(guest client);
+    task<> handle_lines(guest client);
+    task<> linger(guest client);
+    void expect_bytes(const net::conn& client) const;
+    template <typename Use>
+    void for_each(const Use& use);
+    void complain(const net::error& reason);
     std::size_t connections();
 
     options options_;
-    listener listener_; ///< the name; the descriptor is socket_'s
-    std::shared_ptr<fd> socket_;
+    net::listener listener_;
     nanotime last_complaint_ = 0;
     std::atomic<bool> stopping_ = false;
     std::atomic<bool> accepting_ = true; ///< until accept_loop() has ended
     nanotime grace_ends_ = 0;            ///< written before stopping_, read after it
+    chan<char> left_{1};                 ///< a client has left: there is room for another
+    chan<char> ended_{1};                ///< a client has left, or accept_loop() has
     std::mutex mutex_;                   ///< protects what follows
-    membership* first_ = nullptr;
+    guest* first_ = nullptr;
     std::size_t count_ = 0;
 };
 
 // [handle]
-task<> server::handle(std::shared_ptr<fd> client) {
-    const membership member(*this, client);
+task<> server::handle(guest client) {
     while (!stopping_) {
         expect_bytes(*client);
-        const auto message = co_await read_call(*client);
+        auto reading = client->read();
+        const auto message = co_await reading;
         if (!message || message->empty()) break;
-        member.note_bytes("received from", *message);
-        write_call writing(*client, *message, options_.write_timeout);
-        const auto sent = co_await writing;
-        if (!sent) break;
-        if (member.peer) note("sent to", *member.peer);
+        note("received from", *client, *message);
+        auto writing = client->write(*message, options_.write_timeout);
+        if (!co_await writing) break;
+        note("sent to", *client);
     }
-    if (stopping_) co_await linger(*client);
+    if (stopping_) go(linger(std::move(client)));
 }
 // [handle]
 
+// [lines]
+/// The line echo's article: whole lines, and no answer before the newline. At the end of the
+/// stream what came after the last one is echoed as well: no byte is lost.
+task<> server::handle_lines(guest client) {
+    bufio::reader reader(*client);
+    bufio::writer writer(*client, options_.write_timeout);
+    while (!stopping_) {
+        expect_bytes(*client);
+        const auto line = co_await reader.read_line();
+        if (!line || line->empty()) break;
+        note("received from", *client, *line);
+        const auto written = co_await writer.write(*line);
+        if (!written) break;
+        if (reader.has_line()) continue; // one write for all of them
+        const auto sent = co_await writer.flush();
+        if (!sent) break;
+    }
+    if (!stopping_) co_return;
+    static_cast<void>(co_await writer.write(reader.buffered()));
+    static_cast<void>(co_await writer.flush());
+    go(linger(std::move(client)));
+}
+// [lines]
+
 /// --idle-timeout, anew for each message: most often a store and nothing else.
-void server::expect_bytes(fd& client) const {
-    if (options_.idle_timeout == 0s) return;
-    const nanotime present = now();
-    client.set_deadline(side::read, present + options_.idle_timeout.count(), present);
+void server::expect_bytes(const net::conn& client) const {
+    if (options_.idle_timeout != 0s)
+        static_cast<void>(client.set_read_deadline(after(options_.idle_timeout)));
 }
 
 /// Before the end of a client that may still be sending: closing now would answer what it sends
 /// with a reset, and destroy what is under way to it.
-task<> server::linger(fd& client) {
-    client.shutdown_write();
-    client.set_deadline(side::read, 0);
-    while (!is_all_acknowledged(client.get()) && now() < grace_ends_) {
-        client.set_deadline(side::read, after(10ms));
+task<> server::linger(guest client) {
+    static_cast<void>(client->close_write());
+    static_cast<void>(client->set_read_deadline(0));
+    while (!is_all_acknowledged(client->socket()->get()) && now() < grace_ends_) {
+        static_cast<void>(client->set_read_deadline(after(10ms)));
         while (true) {
-            const auto unread = co_await read_call(client);
+            const auto unread = co_await client->read();
             if (!unread && unread.error().is_timeout()) break;
             if (!unread || unread->empty()) co_return;
         }
@@ -121,72 +162,90 @@ task<> server::linger(fd& client) {
 
 // [accept_loop]
 task<> server::accept_loop() {
-    auto pause = 5ms;
-    while (true) {
-        while (connections() >= options_.max_connections && !stopping_) co_await sleep_for(5ms);
-        accept_call accepting(*socket_);  // with a name: g++ 12 destroys some temporaries of an
-        auto client = co_await accepting; // await twice (GCC bug 99576)
+    const bool lines = options_.mode == echo_mode::lines;
+    auto pause = shortest_pause;
+    while (!stopping_) {
+        if (connections() >= options_.max_connections) {
+            co_await left_.receive();
+            continue;
+        }
+        auto accepting = listener_.accept();    // with a name: g++ 12 destroys some temporaries
+        const auto client = co_await accepting; // of an await twice (GCC bug 99576)
         if (client) {
-            pause = 5ms;
-            {
-                const std::lock_guard lock(mutex_);
-                ++count_;
-            }
-            go(handle(std::move(*client)));
-        } else if (client.error().why != io_error::reason::failed) {
-            break; // closed: we stop
-        } else if (is_out_of_resources(client.error().call)) {
-            complain(client.error().call);
-            co_await sleep_for(pause);
-            pause = std::min<std::chrono::milliseconds>(pause * 2, 100ms);
+            pause = shortest_pause;
+            guest arrived(*this, *client);
+            go(lines ? handle_lines(std::move(arrived)) : handle(std::move(arrived)));
+        } else if (client.error().is_closed()) {
+            break; // we stop
+        } else if (is_out_of_resources({"accept4", client.error().number()})) {
+            complain(client.error());
+            co_await left_.receive(after(pause)); // or sooner: who leaves makes room
+            pause = std::min(pause * 2, longest_pause);
         } else {
-            failed = failure(client.error().call);
+            failed = client.error();
             scheduler::current().stop();
             break;
         }
     }
     accepting_ = false;
+    ended_.try_send(0);
 }
 // [accept_loop]
 
 task<> server::stop() {
     grace_ends_ = after(options_.grace);
     stopping_ = true;
-    listener_.path.remove();
-    socket_->close();
-    {
-        const std::lock_guard lock(mutex_);
-        for (auto* each = first_; each != nullptr; each = each->behind)
-            each->client->set_deadline(side::read, 1); // wakes who waits for bytes
-    }
-    while (connections() != 0 && now() < grace_ends_) co_await sleep_for(5ms);
-    {
-        const std::lock_guard lock(mutex_);
-        for (auto* each = first_; each != nullptr; each = each->behind) each->client->close();
-    }
-    while (connections() != 0 || accepting_) co_await sleep_for(1ms);
+    listener_.evict();
+    left_.try_send(0); // accept_loop() may wait for that
+    for_each([](const net::conn& client) {
+        static_cast<void>(client.set_read_deadline(in_the_past)); // wakes who waits for bytes
+    });
+    while ((connections() != 0 || accepting_) && now() < grace_ends_)
+        co_await ended_.receive(grace_ends_);
+    for_each([](const net::conn& client) { client.evict(); });
+    while (connections() != 0 || accepting_) co_await ended_.receive();
     scheduler::current().stop();
 }
 
-membership::membership(server& where, std::shared_ptr<fd> who) : of(where), client(std::move(who)) {
-    if (verbose) {
-        peer = std::make_unique<address>();
-        ::getpeername(client->get(), &peer->any, &peer->length);
-        note("serving", *peer);
-    }
-    const std::lock_guard lock(of.mutex_);
-    behind = of.first_;
-    if (behind != nullptr) behind->before = this;
-    of.first_ = this;
+template <typename Use>
+void server::for_each(const Use& use) {
+    const std::lock_guard lock(mutex_);
+    for (auto* each = first_; each != nullptr; each = each->behind_) use(each->conn_);
 }
 
-membership::~membership() {
-    client->close();
-    if (peer) note("disconnected from", *peer);
-    const std::lock_guard lock(of.mutex_);
-    (before != nullptr ? before->behind : of.first_) = behind;
-    if (behind != nullptr) behind->before = before;
-    --of.count_;
+guest::guest(server& where, net::conn who) : of_(where), conn_(std::move(who)) {
+    note("serving", conn_);
+    const std::lock_guard lock(of_.mutex_);
+    take_place(of_.first_, nullptr);
+    ++of_.count_;
+}
+
+guest::guest(guest&& from) noexcept : of_(from.of_) {
+    const std::lock_guard lock(of_.mutex_);
+    conn_ = std::move(from.conn_);
+    take_place(from.behind_, from.before_);
+}
+
+/// Locked.
+void guest::take_place(guest* behind, guest* before) {
+    behind_ = behind;
+    before_ = before;
+    if (behind_ != nullptr) behind_->before_ = this;
+    (before_ != nullptr ? before_->behind_ : of_.first_) = this;
+}
+
+guest::~guest() {
+    if (!conn_.socket()) return; // moved: another one has its place
+    note("disconnected from", conn_);
+    conn_.evict(); // before anybody is told that there is room
+    {
+        const std::lock_guard lock(of_.mutex_);
+        (before_ != nullptr ? before_->behind_ : of_.first_) = behind_;
+        if (behind_ != nullptr) behind_->before_ = before_;
+        --of_.count_;
+    }
+    of_.left_.try_send(0);
+    of_.ended_.try_send(0);
 }
 
 std::size_t server::connections() {
@@ -194,14 +253,10 @@ std::size_t server::connections() {
     return count_;
 }
 
-void server::complain(const syscall_error& reason) {
+void server::complain(const net::error& reason) {
     if (last_complaint_ != 0 && now() - last_complaint_ < 1'000'000'000) return;
     last_complaint_ = now();
-    log("{}", failure(reason).message());
-}
-
-op_error server::failure(const syscall_error& reason) const {
-    return {"accept", listener_.network, "", listener_.local.to_string(), reason.message()};
+    log("{}", reason.message());
 }
 
 sigset_t stop_signals() {
@@ -220,15 +275,14 @@ void block_stop_signals() {
 }
 
 std::expected<void, op_error> serve(listener listener, const options& options) {
-    const auto failed = [&](const syscall_error& error) {
-        return std::unexpected(
-            op_error{"accept", listener.network, "", listener.local.to_string(), error.message()});
+    const auto failed = [at = listener.local, network = listener.network](syscall_error error) {
+        return std::unexpected(op_error{"accept", network, "", at.to_string(), error.message()});
     };
     const auto runtime = scheduler::make(options.threads);
     if (!runtime) return failed(runtime.error());
-    auto socket = fd::open(std::move(listener.fd));
-    if (!socket) return failed(socket.error());
-    server server(std::move(listener), std::move(*socket), options);
+    auto adopted = net::listener::adopt(std::move(listener));
+    if (!adopted) return std::unexpected(adopted.error().what());
+    server server(std::move(*adopted), options);
     try {
         std::thread([&server] {
             const auto signals = stop_signals();
@@ -243,7 +297,7 @@ std::expected<void, op_error> serve(listener listener, const options& options) {
     }
     go(server.accept_loop());
     (*runtime)->run();
-    if (server.failed) return std::unexpected(*server.failed);
+    if (server.failed) return std::unexpected(server.failed->what());
     return {};
 }
 

@@ -9,12 +9,13 @@
 /// but is a tail call only in optimised builds without sanitizers: GCC bug 100897.)
 
 #include "frame_cache.hpp"
-#include "log.hpp"
 #include "runnable.hpp"
 
 #include <atomic>
+#include <concepts>
 #include <coroutine>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -23,13 +24,19 @@ namespace stage5 {
 template <typename T>
 class task;
 
-/// What every coroutine's frame has, whatever its result.
-class promise_base : public runnable {
+/// What every coroutine's frame has, whatever its result: what the poller's words point to and the
+/// scheduler gives turns to. Go: runtime.g.
+class goroutine : public runnable {
 public:
-    promise_base() : runnable(&resume) {}
+    goroutine() : runnable(&go_on), waits_in_(nullptr) {}
+    ~goroutine() {
+        if (has_thrown()) std::destroy_at(&thrown_);
+    }
+    goroutine(const goroutine&) = delete;
+    goroutine& operator=(const goroutine&) = delete;
 
     std::suspend_always initial_suspend() noexcept { return {}; }
-    auto final_suspend() noexcept { return final_awaiter{*this}; }
+    auto final_suspend() noexcept { return final_awaiter{}; }
     void unhandled_exception() noexcept;
 
     static void* operator new(std::size_t size) { return frame_cache::allocate(size); }
@@ -37,41 +44,66 @@ public:
         frame_cache::release(frame, size);
     }
 
+    /// Suspended, it lends its turns to the call that it waits in: `turn` may try again, and wait
+    /// again, without waking the coroutine for it. Until `turn` calls resume().
+    template <typename Call>
+    void wait_in(Call& call, void (*turn)(runnable&)) noexcept {
+        waits_in_ = &call;
+        run = turn;
+    }
+    /// For `turn`: whose goroutine that is. \tparam Call what it was said to wait in
+    template <typename Call>
+    [[nodiscard]] Call& call() const noexcept {
+        return *static_cast<Call*>(waits_in_);
+    }
+    /// The opposite of wait_in(), for a call that need not wait after all.
+    void stop_waiting() noexcept { run = &go_on; }
+    /// Lets the coroutine go on, here and now.
+    void resume() {
+        stop_waiting();
+        frame_.resume();
+    }
+
 protected:
     template <typename T>
     friend class task;
     friend void go(task<void> what);
 
-    /// A task that nobody awaits falls off its end and takes its frame with it.
+    /// Where who awaits it will be found, or one of the two words below. Both come here once: the
+    /// task at its end, and who awaits it after having started it. The second makes the awaiting
+    /// one go on.
+    std::atomic<goroutine*> awaited_by_ = nullptr;
+    static goroutine* ended() noexcept { return reinterpret_cast<goroutine*>(1); }
+    static goroutine* nobody() noexcept { return reinterpret_cast<goroutine*>(2); }
+
     struct final_awaiter {
-        promise_base& self;
-        bool await_ready() const noexcept { return self.detached_; }
-        void await_suspend(std::coroutine_handle<>) const noexcept {
-            auto* const whom = self.awaiting_;
-            // From here on the frame may be gone, if the awaiting one was not yet suspended.
-            if (self.met_.exchange(true)) stage5::ready(*whom);
+        bool await_ready() const noexcept { return false; }
+        template <std::derived_from<goroutine> Promise>
+        bool await_suspend(std::coroutine_handle<Promise> self) const noexcept {
+            return self.promise().finish();
         }
         void await_resume() const noexcept {}
     };
+    bool finish() noexcept;
+    static void go_on(runnable& who) { static_cast<goroutine&>(who).resume(); }
 
-    static void resume(runnable& who);
-
-    std::coroutine_handle<> self_;
-    promise_base* awaiting_ = nullptr;
-    std::exception_ptr thrown_;
-    /// Two come here once: the task at its end, and who awaits it after having started it. The
-    /// second one makes the awaiting one go on.
-    std::atomic<bool> met_ = false;
-    bool detached_ = false;
+    std::coroutine_handle<> frame_;
+    /// Where it waits, and once it has ended what it threw: never both, and idle connections count
+    /// every word of it.
+    union {
+        void* waits_in_;
+        std::exception_ptr thrown_;
+    };
+    bool has_thrown() const noexcept { return run == nullptr; }
 };
 
 namespace detail {
 
 template <typename T>
-struct promise : promise_base {
+struct promise : goroutine {
     std::optional<T> value;
     task<T> get_return_object();
-    template <typename U>
+    template <typename U = T>
     void return_value(U&& result) {
         value.emplace(std::forward<U>(result));
     }
@@ -79,7 +111,7 @@ struct promise : promise_base {
 };
 
 template <>
-struct promise<void> : promise_base {
+struct promise<void> : goroutine {
     task<void> get_return_object();
     void return_void() noexcept {}
     void take() noexcept {}
@@ -104,16 +136,16 @@ public:
     }
 
     bool await_ready() const noexcept { return false; }
-    template <typename Promise>
+    template <std::derived_from<goroutine> Promise>
     bool await_suspend(std::coroutine_handle<Promise> awaiting) {
-        auto& promise = frame_.promise();
-        promise.awaiting_ = &awaiting.promise();
+        goroutine& callee = frame_.promise();
         frame_.resume();
-        return !promise.met_.exchange(true); // true: it is still on its way
+        goroutine* nobody_yet = nullptr; // in the place of whom it makes ready at its end
+        return callee.awaited_by_.compare_exchange_strong(nobody_yet, &awaiting.promise());
     }
     T await_resume() {
         auto& promise = frame_.promise();
-        if (promise.thrown_) std::rethrow_exception(promise.thrown_);
+        if (promise.has_thrown()) std::rethrow_exception(promise.thrown_);
         return promise.take();
     }
 
@@ -129,13 +161,13 @@ void go(task<void> what);
 template <typename T>
 task<T> detail::promise<T>::get_return_object() {
     const auto frame = std::coroutine_handle<promise>::from_promise(*this);
-    self_ = frame;
+    frame_ = frame;
     return task<T>(frame);
 }
 
 inline task<void> detail::promise<void>::get_return_object() {
     const auto frame = std::coroutine_handle<promise>::from_promise(*this);
-    self_ = frame;
+    frame_ = frame;
     return task<void>(frame);
 }
 

@@ -2,37 +2,22 @@
 /// Coroutines and the threads that run them: each runs once, nothing recurses, an exception stays
 /// where it is, who waits costs nothing.
 
-#include "harness/catch.hpp"
-#include "harness/limits.hpp"
-#include "stage5_coroutines/frame_cache.hpp"
-#include "stage5_coroutines/scheduler.hpp"
-#include "stage5_coroutines/task.hpp"
+#include "stages/stage5_tools.hpp"
 
-#include <atomic>
-#include <chrono>
-#include <memory>
 #include <stdexcept>
 #include <string>
-#include <vector>
 
 using namespace std::chrono_literals;
 using stage5::go;
-using stage5::scheduler;
 using stage5::sleep_for;
 using stage5::task;
 using stage5::yield;
+using stage5_tools::world;
 
 namespace {
 
-/// A scheduler that runs on this thread, and as many more as were asked for, until stop().
-struct world {
-    explicit world(unsigned threads) : runtime(std::move(*scheduler::make(threads))) {}
-    std::unique_ptr<scheduler> runtime;
-};
-
-task<> stop_when(const std::atomic<int>& count, int wanted) {
+task<> wait_for(const std::atomic<int>& count, int wanted) {
     while (count != wanted) co_await sleep_for(1ms);
-    scheduler::current().stop();
 }
 
 task<> count_one(std::atomic<int>& count) {
@@ -58,34 +43,32 @@ task<int> fails() {
 
 TEST_CASE("stage5: every task runs once, on one thread and on four") {
     for (const unsigned threads : {1U, 2U, 4U}) {
-        const world w(threads);
+        world w(threads);
         std::atomic<int> count = 0;
         const auto spawn = [](std::atomic<int>& counter) -> task<> {
             for (int i = 0; i < 10'000; ++i) go(count_one(counter));
             co_return;
         };
         for (int i = 0; i < 4; ++i) go(spawn(count));
-        go(stop_when(count, 40'000));
-        w.runtime->run();
+        w.go(wait_for(count, 40'000));
+        w.run();
         CHECK(count == 40'000);
     }
-    CHECK(stage5::frame_cache::live() == 0);
 }
 
 TEST_CASE("stage5: a million awaits that complete at once need no stack") {
-    const world w(1);
+    world w(1);
     std::int64_t sum = 0;
     const auto add = [](std::int64_t& into) -> task<> {
         for (int i = 0; i < 1'000'000; ++i) into += co_await twice(i);
-        scheduler::current().stop();
     };
-    go(add(sum));
-    w.runtime->run();
+    w.go(add(sum));
+    w.run();
     CHECK(sum == 999'999'000'000);
 }
 
 TEST_CASE("stage5: a task that ends later lets go on who awaits it, whatever thread it ends on") {
-    const world w(4);
+    world w(4);
     std::atomic<int> done = 0;
     const auto add = [](std::atomic<int>& counter) -> task<> {
         int sum = 0;
@@ -93,13 +76,13 @@ TEST_CASE("stage5: a task that ends later lets go on who awaits it, whatever thr
         if (sum == 1000) ++counter;
     };
     for (int i = 0; i < 20; ++i) go(add(done));
-    go(stop_when(done, 20));
-    w.runtime->run();
+    w.go(wait_for(done, 20));
+    w.run();
     CHECK(done == 20);
 }
 
 TEST_CASE("stage5: an exception comes out of the await, and ends nobody else") {
-    const world w(2);
+    world w(2);
     std::atomic<int> done = 0;
     const auto catches = [](std::atomic<int>& counter) -> task<> {
         try {
@@ -112,14 +95,13 @@ TEST_CASE("stage5: an exception comes out of the await, and ends nobody else") {
     go(catches(done));
     go(does_not()); // reported on standard error
     go(catches(done));
-    go(stop_when(done, 2));
-    w.runtime->run();
+    w.go(wait_for(done, 2));
+    w.run();
     CHECK(done == 2);
-    CHECK(stage5::frame_cache::live() == 0);
 }
 
 TEST_CASE("stage5: arguments live as long as the task, the caller's variables need not") {
-    const world w(2);
+    world w(2);
     std::atomic<int> done = 0;
     const auto keeps = [](std::string text, std::atomic<int>& counter) -> task<> {
         co_await sleep_for(2ms);
@@ -129,13 +111,13 @@ TEST_CASE("stage5: arguments live as long as the task, the caller's variables ne
         const std::string text(100, 'x');
         go(keeps(text, done));
     }
-    go(stop_when(done, 10));
-    w.runtime->run();
+    w.go(wait_for(done, 10));
+    w.run();
     CHECK(done == 10);
 }
 
 TEST_CASE("stage5: nobody sleeps less than asked for") {
-    const world w(2);
+    world w(2);
     std::atomic<int> done = 0, early = 0;
     const auto sleeps = [](std::chrono::milliseconds span, std::atomic<int>& counter,
                            std::atomic<int>& too_early) -> task<> {
@@ -145,13 +127,13 @@ TEST_CASE("stage5: nobody sleeps less than asked for") {
         ++counter;
     };
     for (int i = 0; i < 50; ++i) go(sleeps(std::chrono::milliseconds(i), done, early));
-    go(stop_when(done, 50));
-    w.runtime->run();
+    w.go(wait_for(done, 50));
+    w.run();
     CHECK(early == 0);
 }
 
 TEST_CASE("stage5: a task that never waits does not keep the poller from waking others") {
-    const world w(1);
+    world w(1);
     std::atomic<int> done = 0;
     const auto greedy = [](const std::atomic<int>& counter) -> task<> {
         while (counter == 0) co_await yield();
@@ -162,7 +144,7 @@ TEST_CASE("stage5: a task that never waits does not keep the poller from waking 
     };
     go(greedy(done));
     go(sleeps(done));
-    go(stop_when(done, 1));
-    w.runtime->run();
+    w.go(wait_for(done, 1));
+    w.run();
     CHECK(done == 1);
 }

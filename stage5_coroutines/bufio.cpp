@@ -1,0 +1,66 @@
+/// \file
+/// Top-down: lines, and the writer.
+
+#include "bufio.hpp"
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+namespace stage5::bufio {
+namespace {
+
+constexpr std::size_t most_collected = 4096; ///< Go: defaultBufSize
+
+} // namespace
+
+// [read_line]
+task<std::expected<std::string_view, net::error>> reader::read_line() {
+    std::size_t seen = 0; // has no newline
+    while (true) {
+        const auto newline = buffered().find('\n', seen);
+        seen = buffered().size();
+        if (newline != std::string_view::npos) {
+            const auto line = buffered().substr(0, newline + 1);
+            taken_ += line.size();
+            co_return line;
+        }
+        bytes_.erase(0, std::exchange(taken_, 0));
+        if (seen == 0) bytes_ = {}; // gives its memory back while we wait
+        if (seen == longest_line)
+            co_return std::unexpected(
+                net::failure(*from_.socket(), "read", "bufio: line too long"));
+        const auto more = co_await from_.read(static_cast<std::uint32_t>(longest_line - seen));
+        if (!more) co_return std::unexpected(more.error());
+        if (more->empty()) {
+            taken_ = seen;
+            co_return std::string_view(bytes_);
+        }
+        bytes_.append(more->data(), more->size());
+    }
+}
+// [read_line]
+
+task<std::expected<void, net::error>> writer::write(std::string_view bytes) {
+    if (bytes_.size() + bytes.size() <= most_collected) {
+        bytes_ += bytes;
+        co_return {};
+    }
+    const std::array<std::span<const char>, 2> all{bytes_, bytes};
+    auto writing = to_.writev(all, patience_);
+    const auto written = co_await writing;
+    bytes_.clear();
+    if (!written) co_return std::unexpected(written.error());
+    co_return {};
+}
+
+task<std::expected<void, net::error>> writer::flush() {
+    auto writing = to_.write(bytes_, patience_);
+    const auto written = co_await writing;
+    bytes_ = {}; // a connection that waits for the next line needs none
+    if (!written) co_return std::unexpected(written.error());
+    co_return {};
+}
+
+} // namespace stage5::bufio

@@ -1,0 +1,239 @@
+/// \file
+/// Top-down: the name, its families, its addresses, one address, one socket.
+
+#include "dial.hpp"
+
+#include "chan.hpp"
+#include "scheduler.hpp"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <limits>
+#include <thread>
+#include <utility>
+
+namespace stage5::net {
+namespace {
+
+using lookup = std::expected<std::vector<address>, std::string>;
+
+error failed(const std::string& network, const address& to, io_error why) {
+    return error({"dial", network, "", to.to_string(), why.message("connect")}, why);
+}
+
+error too_late(const std::string& network, std::string_view to = "") {
+    const io_error why{0, io_error::reason::deadline_exceeded};
+    return error({"dial", network, "", std::string(to), why.message("")}, why);
+}
+
+bool is_number(const std::string& host) {
+    std::array<char, sizeof(in6_addr)> ignored{};
+    return host.empty() || ::inet_pton(AF_INET, host.c_str(), ignored.data()) == 1 ||
+           host.contains(':');
+}
+
+/// A name may have to be asked for far away, and getaddrinfo sleeps until there is an answer: in
+/// a thread of its own, so that nobody else has to. Go: cgoLookupIP
+/// \return nothing if it is too late
+task<std::optional<lookup>> resolve_elsewhere(endpoint where, deadline until) {
+    if (where.network == "unix" || is_number(where.host)) co_return resolve(where, purpose::dial);
+    const auto answer = std::make_shared<chan<lookup>>(1);
+    std::thread([answer, where] { answer->try_send(resolve(where, purpose::dial)); }).detach();
+    co_return co_await answer->receive(until);
+}
+
+/// What takes part in a race, and how it went.
+struct racer {
+    std::string network;
+    std::vector<address> addresses;
+    deadline until;
+    std::shared_ptr<cancellation> race;
+    std::shared_ptr<chan<std::pair<bool, dialed>>> results;
+    bool is_first;
+};
+
+task<> run(racer who) {
+    auto connected = co_await dial_serial(who.network, who.addresses, who.until, who.race);
+    who.results->try_send({who.is_first, std::move(connected)});
+}
+
+/// How connecting went.
+io_error connect_error(int fd) {
+    int number = 0;
+    socklen_t size = sizeof number;
+    ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &size);
+    return {number, number == 0 ? io_error::reason::none : io_error::reason::failed};
+}
+
+bool has_peer(int fd) {
+    address peer;
+    return ::getpeername(fd, &peer.any, &peer.length) == 0;
+}
+
+// [connect]
+/// Go: netFD.connect. The call begins to connect and returns; being writable says that it has
+/// ended, SO_ERROR how. Into the poller only then: a socket that does not even connect yet has
+/// hung up, says epoll, and our poll_desc would remember that for its whole life.
+task<std::expected<fd_ref, io_error>> connect(address to, deadline until,
+                                              std::shared_ptr<cancellation> race) {
+    unique_fd socket{::socket(to.family(), SOCK_STREAM | socket_flags, 0)};
+    if (!socket) co_return std::unexpected(io_error{errno, io_error::reason::failed});
+    const bool connected = ::connect(socket.get(), &to.any, to.length) == 0;
+    if (!connected && errno != EINPROGRESS && errno != EINTR)
+        co_return std::unexpected(io_error{errno, io_error::reason::failed});
+    auto opened = fd::open(std::move(socket), to);
+    if (!opened)
+        co_return std::unexpected(io_error{opened.error().number, io_error::reason::failed});
+    if (connected) co_return *opened;
+
+    fd& connecting = **opened;
+    connecting.set_deadline(side::write, until);
+    io_error failed;
+    if (!race->add(*opened)) failed.why = io_error::reason::net_closing;
+    while (!failed) {
+        writable_call writable(connecting);
+        failed = co_await writable;
+        if (!failed) failed = connect_error(connecting.get());
+        // Writable without an error and without a peer: woken for nothing. Go issue 14548
+        if (!failed && has_peer(connecting.get())) break;
+    }
+    race->remove(*opened);
+    connecting.set_deadline(side::write, 0);
+    if (failed) co_return std::unexpected(failed);
+    co_return *opened;
+}
+// [connect]
+
+/// Linux lets a socket connect to itself, if the port that the kernel chose for it happens to be
+/// the one it calls and nobody listens there. Go: selfConnect, spuriousENOTAVAIL
+bool is_by_accident(const std::expected<fd_ref, io_error>& connected) {
+    if (!connected) return connected.error().number == EADDRNOTAVAIL;
+    const auto local = (*connected)->local_addr();
+    return local.family() != AF_UNIX &&
+           local.to_string() == (*connected)->remote_addr().to_string();
+}
+
+/// Go: sysDialer.doDialTCP
+task<dialed> dial_one(const std::string& network, address to, deadline until,
+                      std::shared_ptr<cancellation> race) {
+    auto connected = co_await connect(to, until, race);
+    for (int again = 0; again < 2 && is_by_accident(connected); ++again) {
+        auto better = co_await connect(to, until, race);
+        connected = std::move(better);
+    }
+    if (!connected) co_return std::unexpected(failed(network, to, connected.error()));
+    conn made(std::move(*connected));
+    if (to.family() != AF_UNIX) {
+        static_cast<void>(made.set_no_delay(true)); // Go: newTCPConn
+        static_cast<void>(made.set_keep_alive(std::chrono::seconds(15)));
+    }
+    co_return made;
+}
+
+} // namespace
+
+task<dialed> dial(std::string network, std::string address, std::chrono::nanoseconds timeout) {
+    const auto where = parse_endpoint(network, address);
+    if (!where) co_return std::unexpected(error({"dial", network, "", "", where.error()}, {}));
+    const deadline until = timeout.count() == 0 ? 0 : std::max<deadline>(1, after(timeout));
+    auto found = co_await resolve_elsewhere(*where, until);
+    if (!found) co_return std::unexpected(too_late(network, address));
+    if (!*found) co_return std::unexpected(error({"dial", network, "", "", found->error()}, {}));
+
+    auto first = std::move(**found);
+    const auto other = std::ranges::stable_partition(
+        first, [family = first.front().family()](const auto& a) { return a.family() == family; });
+    std::vector second(other.begin(), other.end());
+    first.erase(other.begin(), other.end());
+    if (second.empty())
+        co_return co_await dial_serial(network, std::move(first), until,
+                                       std::make_shared<cancellation>());
+    co_return co_await dial_parallel(network, std::move(first), std::move(second), until);
+}
+
+// [dial_parallel]
+task<dialed> dial_parallel(std::string network, std::vector<address> first,
+                           std::vector<address> second, deadline until,
+                           std::chrono::nanoseconds delay) {
+    const auto race = std::make_shared<cancellation>();
+    // With room for both results: who loses sends into it, and it goes away with the result.
+    const auto results = std::make_shared<chan<std::pair<bool, dialed>>>(2);
+    go(run({network, std::move(first), until, race, results, true}));
+
+    std::optional<error> first_error;
+    auto result = co_await results->receive(after(delay));
+    int running = 1;
+    if (!result || !result->second) {
+        go(run({network, std::move(second), until, race, results, false}));
+        ++running;
+    }
+    while (true) {
+        if (result) {
+            --running;
+            auto& [is_first, connected] = *result;
+            if (connected) {
+                race->cancel();
+                co_return std::move(connected);
+            }
+            if (is_first || !first_error) first_error = connected.error();
+            if (running == 0) co_return std::unexpected(*first_error);
+        }
+        auto next = co_await results->receive();
+        result = std::move(next);
+    }
+}
+// [dial_parallel]
+
+// [dial_serial]
+task<dialed> dial_serial(std::string network, std::vector<address> addresses, deadline until,
+                         std::shared_ptr<cancellation> race) {
+    std::optional<error> first_error;
+    for (std::size_t i = 0; i < addresses.size(); ++i) {
+        const auto share = partial_deadline(now(), until, addresses.size() - i);
+        if (!share) {
+            if (!first_error) first_error = too_late(network, addresses[i].to_string());
+            break;
+        }
+        auto connected = co_await dial_one(network, addresses[i], *share, race);
+        if (connected) co_return std::move(connected);
+        if (!first_error) first_error = connected.error();
+    }
+    co_return std::unexpected(*first_error);
+}
+// [dial_serial]
+
+std::optional<deadline> partial_deadline(nanotime now, deadline until, std::size_t addresses) {
+    constexpr nanotime sane_minimum = 2'000'000'000;
+    if (until == 0) return 0;
+    const nanotime left = until - now;
+    if (left <= 0) return {};
+    const nanotime share = left / static_cast<nanotime>(addresses);
+    return now + std::max(share, std::min(left, sane_minimum));
+}
+
+void cancellation::cancel() {
+    std::vector<fd_ref> ended;
+    {
+        const std::lock_guard lock(mutex_);
+        cancelled_ = true;
+        ended.swap(connecting_);
+    }
+    for (const auto& each : ended) each->close();
+}
+
+bool cancellation::add(const fd_ref& connecting) {
+    const std::lock_guard lock(mutex_);
+    if (!cancelled_) connecting_.push_back(connecting);
+    return !cancelled_;
+}
+
+void cancellation::remove(const fd_ref& connected) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(connecting_, [&](const auto& each) { return &*each == &*connected; });
+}
+
+} // namespace stage5::net

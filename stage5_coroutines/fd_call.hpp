@@ -1,0 +1,222 @@
+#pragma once
+/// \file
+/// The calls of fd that wait, as things to be awaited: each tries, meets EAGAIN, waits, and tries
+/// again. A call lives in the frame of the coroutine that awaits it, and uses its turns: the
+/// coroutine goes on only when there is a result. Go: FD.Read, Write, Accept, WaitWrite.
+
+#include "fd.hpp"
+#include "task.hpp"
+
+#include <chrono>
+#include <concepts>
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace stage5 {
+
+/// What all calls have in common. \tparam Call says what a try is: `bool attempt()`, false where
+/// the call would have slept in stage 1
+template <typename Call>
+class fd_call {
+public:
+    fd_call(const fd_call&) = delete;
+    fd_call& operator=(const fd_call&) = delete;
+
+    [[nodiscard]] const fd& on() const { return *on_; }
+    /// How much it has done, if it fails in the middle of it.
+    [[nodiscard]] static std::size_t done() { return 0; }
+
+    /// Tries once: most calls need no more.
+    bool await_ready();
+    /// Waits: in line for the side, and then for the descriptor.
+    template <std::derived_from<goroutine> Promise>
+    bool await_suspend(std::coroutine_handle<Promise> who) {
+        return suspend(who.promise());
+    }
+
+protected:
+    fd_call(fd& on, side s) : on_(&on), side_(s) {}
+    ~fd_call() = default;
+
+    /// For await_resume(), once: lets the next one in.
+    void leave();
+    /// \return whether that is a result
+    bool fail(int number);
+    /// Whether there is nothing to be had before the next edge, and a try would be wasted.
+    [[nodiscard]] static bool skips_try() { return false; }
+    /// Whether a deadline that has come does not count, because the call has just moved it.
+    [[nodiscard]] static bool goes_on() { return false; }
+    /// fd's friend is this class, not those that are made from it.
+    [[nodiscard]] bool is_drained() const { return on_->drained_ && !on_->pd_->ended(); }
+    [[nodiscard]] bool asks() const { return on_->asks_; }
+    int receive(std::span<char> into, std::size_t& count) { return on_->receive(into, count); }
+
+    fd* on_;
+    io_error error_;
+    bool entered_ = false;
+    side side_;
+
+    bool begin();
+
+private:
+    bool suspend(goroutine& who);
+    bool wait(goroutine& who);
+    poll_status prepare(bool skips);
+    static void take_turn(runnable& who);
+    Call& self() { return static_cast<Call&>(*this); }
+};
+
+/// Go: FD.Read. Into a buffer of the caller's; 0 is the end of the stream.
+class read_call : public fd_call<read_call> {
+public:
+    static constexpr std::string_view op = "read"; ///< as errors call it
+    using value = std::size_t;                     ///< what awaiting it gives
+    read_call(fd& on, std::span<char> into) : fd_call(on, side::read), into_(into) {}
+    std::expected<value, io_error> await_resume();
+
+private:
+    friend fd_call;
+    [[nodiscard]] bool skips_try() const { return is_drained(); }
+    bool attempt();
+
+    std::span<char> into_;
+    std::size_t count_ = 0;
+};
+
+/// The same with the worker's buffer, which is the coroutine's until it awaits anything: no
+/// connection keeps a buffer while it waits.
+class borrowing_read_call : public fd_call<borrowing_read_call> {
+public:
+    static constexpr std::string_view op = "read";
+    using value = std::span<const char>;
+    borrowing_read_call(fd& on, std::uint32_t at_most) : fd_call(on, side::read), count_(at_most) {}
+    std::expected<value, io_error> await_resume();
+
+private:
+    friend fd_call;
+    [[nodiscard]] bool skips_try() const { return is_drained(); }
+    bool attempt();
+
+    std::uint32_t count_; ///< at most, and then really
+};
+
+/// Go: FD.Accept.
+class accept_call : public fd_call<accept_call> {
+public:
+    static constexpr std::string_view op = "accept";
+    using value = fd_ref;
+    explicit accept_call(fd& on) : fd_call(on, side::read) {}
+    std::expected<value, io_error> await_resume();
+
+private:
+    friend fd_call;
+    bool attempt();
+
+    fd_ref client_;
+};
+
+/// Waits until a socket that connects has done so, or not: one edge. Go: FD.WaitWrite.
+class writable_call : public fd_call<writable_call> {
+public:
+    explicit writable_call(fd& on) : fd_call(on, side::write) {}
+    io_error await_resume();
+
+private:
+    friend fd_call;
+    bool skips_try() { return !std::exchange(waited_, true); }
+    static bool attempt() { return true; }
+
+    bool waited_ = false;
+};
+
+/// Several buffers that are written as one. Go: net.Buffers
+using buffers = std::span<const std::span<const char>>;
+
+/// What a write_call did not get rid of at once.
+class slow_write : public fd_call<slow_write> {
+public:
+    slow_write(fd& on, buffers bytes, std::size_t written, std::chrono::nanoseconds patience);
+    bool await_ready();
+    std::expected<void, io_error> await_resume();
+    [[nodiscard]] std::size_t done() const { return written_; }
+
+private:
+    friend fd_call;
+    friend class write_call;
+    bool attempt();
+    bool goes_on();
+    void expect_room();
+    void keep_what_was_lent();
+    void consume(std::size_t count);
+
+    std::vector<std::span<const char>> rest_;
+    std::size_t first_ = 0; ///< of them that is not empty
+    std::vector<char> kept_;
+    std::size_t written_;
+    std::chrono::nanoseconds patience_;
+    std::size_t expected_at_ = 0; ///< how much was written when room was last expected
+    int unacknowledged_ = -1;     ///< and what the peer owed us then
+};
+
+/// Go: FD.Write, FD.Writev. What the peer takes at once has been sent when this object exists;
+/// awaiting it sends the rest. So most writes leave a null pointer in the frame. `bytes` must stay
+/// where they are until then, unless they were lent by a borrowing_read_call.
+class write_call {
+public:
+    static constexpr std::string_view op = "write";
+    using value = void;
+    /// \param patience once it has to wait, the peer must take something that often, or the call
+    /// ends with deadline_exceeded; 0: it need not
+    write_call(fd& on, std::span<const char> bytes, std::chrono::nanoseconds patience = {});
+    write_call(fd& on, buffers bytes, std::chrono::nanoseconds patience = {});
+
+    bool await_ready() { return rest_ == nullptr || rest_->await_ready(); }
+    template <std::derived_from<goroutine> Promise>
+    bool await_suspend(std::coroutine_handle<Promise> who) {
+        return rest_->await_suspend(who);
+    }
+    std::expected<value, io_error> await_resume() {
+        return rest_ == nullptr ? std::expected<value, io_error>() : rest_->await_resume();
+    }
+    [[nodiscard]] const fd& on() const { return rest_->on(); } ///< after an error
+    /// How many bytes were written, after an error.
+    [[nodiscard]] std::size_t done() const { return rest_->done(); }
+
+private:
+    void begin(fd& on, buffers bytes, std::chrono::nanoseconds patience);
+    std::unique_ptr<slow_write> rest_;
+};
+
+/// Go: FD.Close with its wait: awaits that all calls have left and the number is free.
+class close_call {
+public:
+    static constexpr std::string_view op = "close";
+    using value = void;
+    explicit close_call(fd& which) : on_(&which), first_(which.close()) {}
+
+    bool await_ready() const noexcept { return !first_; }
+    template <std::derived_from<goroutine> Promise>
+    bool await_suspend(std::coroutine_handle<Promise> who) {
+        return on_->mutex_.wait_until_gone(who.promise());
+    }
+    /// \return net_closing if it was closed before
+    std::expected<void, io_error> await_resume() const {
+        if (first_) return {};
+        return std::unexpected(io_error{0, io_error::reason::net_closing});
+    }
+    [[nodiscard]] const fd& on() const { return *on_; }
+    [[nodiscard]] static std::size_t done() { return 0; }
+
+private:
+    fd* on_;
+    bool first_;
+};
+
+} // namespace stage5

@@ -1,0 +1,162 @@
+/// \file
+/// Writing: at once what goes, the rest when there is room.
+
+#include "fd_call.hpp"
+#include "scheduler.hpp"
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace stage5 {
+namespace {
+
+/// A call moves at most this much, so that none of them takes for ever. Go: maxRW.
+constexpr std::size_t most_bytes = std::size_t{1} << 30;
+/// And at most so many buffers: the kernel's UIO_MAXIOV. Go: FD.Writev
+constexpr std::size_t most_buffers = 1024;
+
+std::size_t size_of(buffers bytes) {
+    std::size_t size = 0;
+    for (const auto each : bytes) size += each.size();
+    return size;
+}
+
+/// Some of it, in one call. \return or errno
+std::expected<std::size_t, int> send_some(int fd, std::span<const char> bytes) {
+    while (true) {
+        const auto n = ::send(fd, bytes.data(), std::min(bytes.size(), most_bytes), MSG_NOSIGNAL);
+        if (n >= 0) return static_cast<std::size_t>(n);
+        if (errno != EINTR) return std::unexpected(errno);
+    }
+}
+
+/// The same from several buffers.
+std::expected<std::size_t, int> send_some(int fd, buffers from) {
+    std::array<iovec, most_buffers> parts;
+    std::size_t size = 0;
+    std::size_t count = 0;
+    for (const auto each : from.first(std::min(from.size(), most_buffers))) {
+        const auto part = each.first(std::min(each.size(), most_bytes - size));
+        parts[count++] = {const_cast<char*>(part.data()), part.size()};
+        size += part.size();
+    }
+    msghdr message{};
+    message.msg_iov = parts.data();
+    message.msg_iovlen = count;
+    while (true) {
+        const auto n = ::sendmsg(fd, &message, MSG_NOSIGNAL);
+        if (n >= 0) return static_cast<std::size_t>(n);
+        if (errno != EINTR) return std::unexpected(errno);
+    }
+}
+
+} // namespace
+
+// [write]
+write_call::write_call(fd& on, std::span<const char> bytes, std::chrono::nanoseconds patience) {
+    begin(on, {&bytes, 1}, patience);
+}
+
+write_call::write_call(fd& on, buffers bytes, std::chrono::nanoseconds patience) {
+    begin(on, bytes, patience);
+}
+
+void write_call::begin(fd& on, buffers bytes, std::chrono::nanoseconds patience) {
+    const bool entered = on.mutex_.lock(side::write) == fd_mutex::entry::in;
+    std::expected<std::size_t, int> n = 0;
+    if (entered && on.pd_->prepare(side::write) == poll_status::ready) {
+        n = bytes.size() == 1 ? send_some(on.get(), bytes[0]) : send_some(on.get(), bytes);
+        if (n && *n == size_of(bytes)) return on.leave(on.mutex_.unlock(side::write));
+    }
+    try {
+        rest_ = std::make_unique<slow_write>(on, bytes, n.value_or(0), patience);
+    } catch (...) {
+        if (entered) on.leave(on.mutex_.unlock(side::write));
+        throw;
+    }
+    rest_->entered_ = entered;
+    if (!n) rest_->fail(n.error());
+}
+// [write]
+
+slow_write::slow_write(fd& on, buffers bytes, std::size_t written,
+                       std::chrono::nanoseconds patience)
+    : fd_call(on, side::write), rest_(bytes.begin(), bytes.end()), written_(written),
+      patience_(patience) {
+    consume(written);
+    keep_what_was_lent();
+}
+
+/// What write_call has tried and failed to do goes on by waiting. So does who has to wait in line.
+bool slow_write::await_ready() {
+    if (!entered_) return fd_call::await_ready();
+    return error_ || begin();
+}
+
+bool slow_write::attempt() {
+    while (first_ != rest_.size()) {
+        const auto n = send_some(on_->get(), buffers(rest_).subspan(first_));
+        if (!n && n.error() == EAGAIN) {
+            expect_room();
+            return false;
+        }
+        if (!n) return fail(n.error());
+        consume(*n);
+        written_ += *n;
+    }
+    return true;
+}
+
+/// A client has until then to take anything more.
+void slow_write::expect_room() {
+    if (patience_.count() == 0 || (written_ == expected_at_ && unacknowledged_ >= 0)) return;
+    expected_at_ = written_;
+    unacknowledged_ = unacknowledged(on_->get());
+    const nanotime present = now();
+    on_->set_deadline(side::write, present + patience_.count(), present);
+}
+
+/// There is room to write only when a third of the kernel's buffer is free. A client that takes
+/// little has taken something all the same.
+bool slow_write::goes_on() {
+    if (unacknowledged_ < 0 || unacknowledged(on_->get()) >= unacknowledged_) return false;
+    unacknowledged_ = -1;
+    expect_room();
+    return true;
+}
+
+/// What a read has lent is the next turn's as soon as we wait.
+void slow_write::keep_what_was_lent() {
+    const auto lent = scheduler::buffer();
+    const auto is_lent = [&](std::span<const char> bytes) {
+        return bytes.data() >= lent.data() && bytes.data() < lent.data() + lent.size();
+    };
+    std::size_t size = 0;
+    for (const auto each : rest_)
+        if (is_lent(each)) size += each.size();
+    kept_.reserve(size); // or it would move
+    for (auto& each : rest_) {
+        if (!is_lent(each)) continue;
+        kept_.insert(kept_.end(), each.begin(), each.end());
+        each = {kept_.end() - static_cast<std::ptrdiff_t>(each.size()), each.size()};
+    }
+}
+
+/// Takes `count` bytes off the front, and empty buffers with them.
+void slow_write::consume(std::size_t count) {
+    while (first_ != rest_.size() && count >= rest_[first_].size()) count -= rest_[first_++].size();
+    if (first_ != rest_.size()) rest_[first_] = rest_[first_].subspan(count);
+}
+
+std::expected<void, io_error> slow_write::await_resume() {
+    if (unacknowledged_ >= 0) on_->set_deadline(side::write, 0); // it was about this message
+    leave();
+    if (error_) return std::unexpected(error_);
+    return {};
+}
+
+} // namespace stage5

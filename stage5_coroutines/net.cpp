@@ -1,0 +1,143 @@
+/// \file
+/// Top-down: errors, connections, listeners.
+
+#include "net.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <limits>
+#include <utility>
+
+namespace stage5::net {
+namespace {
+
+int set_option(int fd, int level, int name, int value) {
+    return ::setsockopt(fd, level, name, &value, sizeof value);
+}
+
+std::string network_of(const address& local) {
+    return local.family() == AF_UNIX ? "unix" : "tcp";
+}
+
+/// Nothing for no address.
+std::string text_of(const address& a) {
+    return a.family() == AF_UNSPEC ? "" : a.to_string();
+}
+
+/// The system call under an operation.
+std::string_view call_of(std::string_view op) {
+    return op == "accept" ? "accept4" : op;
+}
+
+/// Go: the OpError around it.
+op_error whose(const fd& of, std::string_view op, std::string cause) {
+    const auto local = of.local_addr();
+    op_error what{std::string(op), network_of(local), text_of(local), text_of(of.remote_addr()),
+                  std::move(cause)};
+    if (what.address.empty()) std::swap(what.source, what.address); // a listener has no other end
+    return what;
+}
+
+} // namespace
+
+error failure(const fd& of, std::string_view op, io_error why, std::size_t done) {
+    return error(whose(of, op, why.message(call_of(op))), why, done);
+}
+
+error failure(const fd& of, std::string_view op, std::string why) {
+    return error(whose(of, op, std::move(why)), {});
+}
+
+deadline after(std::chrono::nanoseconds span) {
+    const nanotime present = now();
+    const nanotime left = std::numeric_limits<nanotime>::max() - present;
+    return span.count() > left ? present + left : present + span.count();
+}
+
+template <typename Use>
+std::expected<void, error> conn::use(std::string_view op, const Use& what) const {
+    const io_error failed = fd_->with_number(what);
+    if (failed) return std::unexpected(failure(*fd_, op, failed, 0));
+    return {};
+}
+
+std::expected<void, error> conn::close_read() const {
+    return use("close", [](int fd) { return ::shutdown(fd, SHUT_RD); });
+}
+
+std::expected<void, error> conn::close_write() const {
+    return use("close", [](int fd) { return ::shutdown(fd, SHUT_WR); });
+}
+
+std::expected<void, error> conn::set_deadline(deadline when) const {
+    const auto set = set_read_deadline(when);
+    return set ? set_write_deadline(when) : set;
+}
+
+std::expected<void, error> conn::set_read_deadline(deadline when) const {
+    if (fd_->set_deadline(side::read, when)) return {};
+    return std::unexpected(failure(*fd_, "set", {0, io_error::reason::net_closing}, 0));
+}
+
+std::expected<void, error> conn::set_write_deadline(deadline when) const {
+    if (fd_->set_deadline(side::write, when)) return {};
+    return std::unexpected(failure(*fd_, "set", {0, io_error::reason::net_closing}, 0));
+}
+
+std::expected<void, error> conn::set_keep_alive(std::chrono::seconds idle) const {
+    return use("set", [idle](int fd) {
+        const auto seconds = static_cast<int>(idle.count());
+        if (set_option(fd, SOL_SOCKET, SO_KEEPALIVE, seconds != 0 ? 1 : 0) != 0) return -1;
+        if (seconds == 0) return 0;
+        if (set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds) != 0) return -1;
+        if (set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, seconds) != 0) return -1;
+        return set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 9);
+    });
+}
+
+std::expected<void, error> conn::set_no_delay(bool on) const {
+    return use("set",
+               [on](int fd) { return set_option(fd, IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0); });
+}
+
+std::expected<listener, error> listener::adopt(stage5::listener made) {
+    auto socket = fd::open(std::move(made.fd));
+    if (!socket)
+        return std::unexpected(
+            error({"listen", made.network, "", made.local.to_string(), socket.error().message()},
+                  {socket.error().number, io_error::reason::failed}));
+    return listener(std::make_shared<state>(
+        state{std::move(*socket), std::move(made.path), std::move(made.network), made.local}));
+}
+
+std::expected<listener, error> listen(std::string_view network, std::string_view address) {
+    const auto where = parse_endpoint(network, address);
+    if (!where)
+        return std::unexpected(error({"listen", std::string(network), "", "", where.error()}, {}));
+    auto made = stage5::listen(*where);
+    if (!made) return std::unexpected(error(made.error(), {}));
+    return listener::adopt(std::move(*made));
+}
+
+named<close_call> listener::close() const {
+    state_->path.remove();
+    return named<close_call>(*state_->socket);
+}
+
+void listener::evict() const {
+    state_->path.remove();
+    state_->socket->close();
+}
+
+std::string listener::name() const {
+    return (state_->network == "unix" ? "unix:" : "") + state_->local.to_string();
+}
+
+std::expected<void, error> listener::set_deadline(deadline when) const {
+    if (state_->socket->set_deadline(side::read, when)) return {};
+    return std::unexpected(failure(*state_->socket, "set", {0, io_error::reason::net_closing}, 0));
+}
+
+} // namespace stage5::net
