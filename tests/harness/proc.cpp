@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #include <fmt/format.h>
 
@@ -16,6 +17,8 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <system_error>
+#include <utility>
 
 namespace harness {
 namespace {
@@ -103,27 +106,40 @@ unique_fd borrow(pid_t pid, int number) {
     return take_descriptor(open_process(pid), number);
 }
 
-std::vector<unique_fd> listeners(pid_t pid) {
+/// All sockets of a process. One that is closed while we look, as a client's that has just left,
+/// is not there; its number may even be another file's by then.
+static std::vector<unique_fd> sockets(pid_t pid) {
     std::vector<unique_fd> found;
     for (const auto& each : descriptors(pid)) {
         if (!each.is_socket()) continue;
-        auto socket = borrow(pid, each.number);
-        if (socket_option(socket.get(), SOL_SOCKET, SO_ACCEPTCONN) != 0)
-            found.push_back(std::move(socket));
+        try {
+            auto socket = borrow(pid, each.number);
+            struct stat what {};
+            if (::fstat(socket.get(), &what) == 0 && S_ISSOCK(what.st_mode))
+                found.push_back(std::move(socket));
+        } catch (const std::system_error& gone) {
+            if (gone.code() != std::errc::bad_file_descriptor) throw;
+        }
     }
     return found;
 }
 
+std::vector<unique_fd> listeners(pid_t pid) {
+    auto found = sockets(pid);
+    std::erase_if(found, [](const unique_fd& socket) {
+        return socket_option(socket.get(), SOL_SOCKET, SO_ACCEPTCONN) == 0;
+    });
+    return found;
+}
+
 std::optional<unique_fd> server_end(pid_t pid, const endpoint& peer) {
-    for (const auto& each : descriptors(pid)) {
-        if (!each.is_socket()) continue;
-        auto socket = borrow(pid, each.number);
+    for (auto& socket : sockets(pid)) {
         endpoint other;
         other.length = sizeof other.storage;
         if (::getpeername(socket.get(), other.get(), &other.length) != 0) continue;
         // An IPv4 client of an IPv6 socket has an IPv6 address; its port tells it on loopback.
         if (other == peer || (other.family() != AF_UNIX && other.port() == peer.port()))
-            return socket;
+            return std::move(socket);
     }
     return std::nullopt;
 }
