@@ -177,10 +177,12 @@ public:
     write_call(fd& on, std::span<const char> bytes, std::chrono::nanoseconds patience = {});
     write_call(fd& on, buffers bytes, std::chrono::nanoseconds patience = {});
 
-    bool await_ready() { return rest_ == nullptr || rest_->await_ready(); }
+    bool await_ready() { return rest_ == nullptr ? !is_turn_over() : rest_->await_ready(); }
     template <std::derived_from<goroutine> Promise>
     bool await_suspend(std::coroutine_handle<Promise> who) {
-        return rest_->await_suspend(who);
+        if (rest_ != nullptr) return rest_->await_suspend(who);
+        give_way(who.promise()); // written; but a client that floods us is not the only one
+        return true;
     }
     std::expected<value, io_error> await_resume() {
         return rest_ == nullptr ? std::expected<value, io_error>() : rest_->await_resume();
@@ -191,6 +193,8 @@ public:
 
 private:
     void begin(fd& on, buffers bytes, std::chrono::nanoseconds patience);
+    static bool is_turn_over();
+    static void give_way(goroutine& who);
     std::unique_ptr<slow_write> rest_;
 };
 

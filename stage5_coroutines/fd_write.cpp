@@ -84,6 +84,14 @@ void write_call::begin(fd& on, buffers bytes, std::chrono::nanoseconds patience)
 }
 // [write]
 
+bool write_call::is_turn_over() {
+    return scheduler::is_turn_over();
+}
+
+void write_call::give_way(goroutine& who) {
+    scheduler::current().yield(who);
+}
+
 slow_write::slow_write(fd& on, buffers bytes, std::size_t written,
                        std::chrono::nanoseconds patience)
     : fd_call(on, side::write), rest_(bytes.begin(), bytes.end()), written_(written),

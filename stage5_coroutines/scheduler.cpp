@@ -24,6 +24,8 @@ constexpr std::uint32_t turns_a_clock = 8;
 /// So many turns that wait behind a running one are worth waking somebody for: fewer are done
 /// before a thread is awake.
 constexpr std::uint32_t worth_waking = 8;
+/// So much may be done in a turn without waiting for anything.
+constexpr std::uint32_t longest_turn = 64;
 /// Who was just woken goes first, but so often in a row only: two that wake each other would keep
 /// the rest waiting for ever.
 constexpr std::uint32_t next_in_a_row = 3;
@@ -65,6 +67,11 @@ scheduler& scheduler::current() {
     return mine;
 }
 
+bool scheduler::is_turn_over() {
+    worker* const me = this_worker();
+    return me != nullptr && ++me->done > longest_turn;
+}
+
 void scheduler::run() {
     std::vector<std::jthread> others;
     for (std::size_t i = 1; i < workers_.size(); ++i)
@@ -82,7 +89,10 @@ void scheduler::stop() {
 // [work]
 void scheduler::work(worker& me) {
     this_worker() = &me;
-    while (runnable* const who = find(me)) who->run(*who);
+    while (runnable* const who = find(me)) {
+        me.done = 0;
+        who->run(*who);
+    }
     this_worker() = nullptr;
 }
 

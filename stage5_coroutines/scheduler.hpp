@@ -44,6 +44,9 @@ public:
     netpoll& poll() { return *poll_; }
     /// This worker's buffer: whoever has the turn may use it until it awaits something.
     static std::span<char> buffer();
+    /// Whether the running coroutine has had enough: to be asked once for each thing that it did
+    /// without waiting. Go's sysmon interrupts who runs for 10 ms; we can only ask to give way.
+    static bool is_turn_over();
     /// Go: goready. \see stage5::ready
     void ready(runnable& who);
     /// Puts it behind all others. Go: goschedImpl
@@ -55,6 +58,7 @@ private:
         std::atomic<runnable*> next = nullptr; ///< Go: p.runnext: it was woken by the last turn
         std::uint32_t turns = 0;
         std::uint32_t nexts = 0; ///< turns in a row that came from `next`
+        std::uint32_t done = 0;  ///< in this turn. \see is_turn_over
         bool injecting = false;  ///< in the poller: whom it wakes was not woken by a turn of ours
         nanotime polled = 0;     ///< when it last looked at the poller
         scheduler* of = nullptr;

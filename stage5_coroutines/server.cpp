@@ -8,7 +8,7 @@
 #include "server.hpp"
 
 #include "bufio.hpp"
-#include "chan.hpp"
+#include "guests.hpp"
 #include "log.hpp"
 #include "net.hpp"
 #include "scheduler.hpp"
@@ -21,7 +21,6 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
-#include <mutex>
 #include <optional>
 #include <system_error>
 #include <thread>
@@ -45,27 +44,6 @@ void note(std::string_view what, const net::conn& who, std::span<const char> byt
     if (verbose) note(what, who.remote_addr(), bytes);
 }
 
-class server;
-
-/// A client in the server's list, from when it comes until it leaves.
-class guest {
-public:
-    guest(server& where, net::conn who);
-    guest(guest&& from) noexcept;
-    guest& operator=(guest&&) = delete;
-    ~guest();
-    const net::conn* operator->() const { return &conn_; }
-    const net::conn& operator*() const { return conn_; }
-
-private:
-    friend server;
-    void take_place(guest* behind, guest* before);
-    server& of_;
-    net::conn conn_;
-    guest* before_ = nullptr;
-    guest* behind_ = nullptr;
-};
-
 class server {
 public:
     server(net::listener listener, const options& options)
@@ -76,15 +54,11 @@ public:
     std::optional<net::error> failed;
 
 private:
-    friend guest;
     task<> handle(guest client);
     task<> handle_lines(guest client);
     task<> linger(guest client);
     void expect_bytes(const net::conn& client) const;
-    template <typename Use>
-    void for_each(const Use& use);
     void complain(const net::error& reason);
-    std::size_t connections();
 
     options options_;
     net::listener listener_;
@@ -92,11 +66,7 @@ private:
     std::atomic<bool> stopping_ = false;
     std::atomic<bool> accepting_ = true; ///< until accept_loop() has ended
     nanotime grace_ends_ = 0;            ///< written before stopping_, read after it
-    chan<char> left_{1};                 ///< a client has left: there is room for another
-    chan<char> ended_{1};                ///< a client has left, or accept_loop() has
-    std::mutex mutex_;                   ///< protects what follows
-    guest* first_ = nullptr;
-    std::size_t count_ = 0;
+    guests guests_;
 };
 
 // [handle]
@@ -141,8 +111,10 @@ task<> server::handle_lines(guest client) {
 
 /// --idle-timeout, anew for each message: most often a store and nothing else.
 void server::expect_bytes(const net::conn& client) const {
-    if (options_.idle_timeout != 0s)
-        static_cast<void>(client.set_read_deadline(after(options_.idle_timeout)));
+    if (options_.idle_timeout == 0s) return;
+    static_cast<void>(client.set_read_deadline(after(options_.idle_timeout)));
+    // stop() may have just set one in the past, which this must not undo.
+    if (stopping_) static_cast<void>(client.set_read_deadline(in_the_past));
 }
 
 /// Before the end of a client that may still be sending: closing now would answer what it sends
@@ -165,21 +137,22 @@ task<> server::accept_loop() {
     const bool lines = options_.mode == echo_mode::lines;
     auto pause = shortest_pause;
     while (!stopping_) {
-        if (connections() >= options_.max_connections) {
-            co_await left_.receive();
+        if (guests_.count() >= options_.max_connections) {
+            co_await guests_.room.receive();
             continue;
         }
         auto accepting = listener_.accept();    // with a name: g++ 12 destroys some temporaries
         const auto client = co_await accepting; // of an await twice (GCC bug 99576)
         if (client) {
             pause = shortest_pause;
-            guest arrived(*this, *client);
+            note("serving", *client);
+            guest arrived(guests_, *client);
             go(lines ? handle_lines(std::move(arrived)) : handle(std::move(arrived)));
         } else if (client.error().is_closed()) {
             break; // we stop
         } else if (is_out_of_resources({"accept4", client.error().number()})) {
             complain(client.error());
-            co_await left_.receive(after(pause)); // or sooner: who leaves makes room
+            co_await guests_.room.receive(after(pause)); // or sooner: who leaves makes room
             pause = std::min(pause * 2, longest_pause);
         } else {
             failed = client.error();
@@ -188,7 +161,7 @@ task<> server::accept_loop() {
         }
     }
     accepting_ = false;
-    ended_.try_send(0);
+    guests_.fewer.try_send(0);
 }
 // [accept_loop]
 
@@ -196,61 +169,15 @@ task<> server::stop() {
     grace_ends_ = after(options_.grace);
     stopping_ = true;
     listener_.evict();
-    left_.try_send(0); // accept_loop() may wait for that
-    for_each([](const net::conn& client) {
+    guests_.room.try_send(0); // accept_loop() may wait for that
+    guests_.for_each([](const net::conn& client) {
         static_cast<void>(client.set_read_deadline(in_the_past)); // wakes who waits for bytes
     });
-    while ((connections() != 0 || accepting_) && now() < grace_ends_)
-        co_await ended_.receive(grace_ends_);
-    for_each([](const net::conn& client) { client.evict(); });
-    while (connections() != 0 || accepting_) co_await ended_.receive();
+    while ((guests_.count() != 0 || accepting_) && now() < grace_ends_)
+        co_await guests_.fewer.receive(grace_ends_);
+    guests_.for_each([](const net::conn& client) { client.evict(); });
+    while (guests_.count() != 0 || accepting_) co_await guests_.fewer.receive();
     scheduler::current().stop();
-}
-
-template <typename Use>
-void server::for_each(const Use& use) {
-    const std::lock_guard lock(mutex_);
-    for (auto* each = first_; each != nullptr; each = each->behind_) use(each->conn_);
-}
-
-guest::guest(server& where, net::conn who) : of_(where), conn_(std::move(who)) {
-    note("serving", conn_);
-    const std::lock_guard lock(of_.mutex_);
-    take_place(of_.first_, nullptr);
-    ++of_.count_;
-}
-
-guest::guest(guest&& from) noexcept : of_(from.of_) {
-    const std::lock_guard lock(of_.mutex_);
-    conn_ = std::move(from.conn_);
-    take_place(from.behind_, from.before_);
-}
-
-/// Locked.
-void guest::take_place(guest* behind, guest* before) {
-    behind_ = behind;
-    before_ = before;
-    if (behind_ != nullptr) behind_->before_ = this;
-    (before_ != nullptr ? before_->behind_ : of_.first_) = this;
-}
-
-guest::~guest() {
-    if (!conn_.socket()) return; // moved: another one has its place
-    note("disconnected from", conn_);
-    conn_.evict(); // before anybody is told that there is room
-    {
-        const std::lock_guard lock(of_.mutex_);
-        (before_ != nullptr ? before_->behind_ : of_.first_) = behind_;
-        if (behind_ != nullptr) behind_->before_ = before_;
-        --of_.count_;
-    }
-    of_.left_.try_send(0);
-    of_.ended_.try_send(0);
-}
-
-std::size_t server::connections() {
-    const std::lock_guard lock(mutex_);
-    return count_;
 }
 
 void server::complain(const net::error& reason) {

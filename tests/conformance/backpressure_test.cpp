@@ -7,8 +7,10 @@
 #include "harness/client.hpp"
 #include "harness/proc.hpp"
 
+#include <atomic>
 #include <optional>
 #include <span>
+#include <thread>
 #include <vector>
 
 using namespace conformance;
@@ -99,4 +101,25 @@ TEST_CASE("20 clients that never read cost the server 64 KiB each at most", "[ba
     const std::int64_t each = std::int64_t{most_held} + (under_test().is_ours() ? 32 : 256) * 1024;
     CHECK(memory(server->pid()).anonymous - before.anonymous <= count * each + slack);
     for (int i = 0; i < 100; ++i) other.echo("meanwhile");
+}
+
+TEST_CASE("clients that never stop sending and reading keep no other waiting", "[backpressure]") {
+    const auto server = start();
+    client other(server->where());
+    std::atomic<bool> enough = false;
+    std::vector<std::jthread> floods;
+    for (std::uint64_t i = 0; i < 2; ++i)
+        floods.emplace_back([&server, &enough, i] {
+            client flood(server->where());
+            const auto bytes = pattern(i).text(65536, 0);
+            while (!enough) {
+                flood.send_some(bytes);
+                flood.receive_some(bytes.size());
+            }
+        });
+    const auto since = steady::now();
+    for (int i = 0; i < 20; ++i) other.echo("meanwhile");
+    const auto took = steady::now() - since;
+    enough = true;
+    CHECK(took < std::chrono::seconds(2) * patience);
 }

@@ -1,0 +1,44 @@
+/// \file
+/// Coming, being moved, leaving.
+
+#include "guests.hpp"
+
+#include <utility>
+
+namespace stage5 {
+
+guest::guest(guests& all, net::conn who) : all_(all), conn_(std::move(who)) {
+    const std::lock_guard lock(all_.mutex_);
+    take_place(nullptr, all_.first_);
+    ++all_.count_;
+}
+
+/// From a call's argument into the frame of the coroutine that is called, for one.
+guest::guest(guest&& from) noexcept : all_(from.all_) {
+    const std::lock_guard lock(all_.mutex_);
+    conn_ = std::move(from.conn_);
+    take_place(from.before_, from.behind_);
+}
+
+/// Locked: between these two.
+void guest::take_place(guest* before, guest* behind) {
+    before_ = before;
+    behind_ = behind;
+    (before_ != nullptr ? before_->behind_ : all_.first_) = this;
+    if (behind_ != nullptr) behind_->before_ = this;
+}
+
+guest::~guest() {
+    if (!conn_.socket()) return;
+    conn_.evict(); // before anybody is told that there is room
+    {
+        const std::lock_guard lock(all_.mutex_);
+        (before_ != nullptr ? before_->behind_ : all_.first_) = behind_;
+        if (behind_ != nullptr) behind_->before_ = before_;
+        --all_.count_;
+    }
+    all_.room.try_send(0);
+    all_.fewer.try_send(0);
+}
+
+} // namespace stage5
