@@ -3,6 +3,7 @@
 
 #include "socket.hpp"
 
+#include <fmt/format.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -77,6 +78,13 @@ bool is_about_a_lost_connection(int number) {
     }
 }
 
+/// How errors call an address: as it was written if it is every interface, whichever one
+/// stands for that here; a name as what it was looked up to. Go: TCPAddr.String
+std::string asked_for(const endpoint& where, const address& found) {
+    if (!where.host.empty() && where.host != "0.0.0.0") return found.to_string();
+    return fmt::format("{}:{}", where.host, where.port);
+}
+
 } // namespace
 
 std::string listener::name() const {
@@ -90,7 +98,7 @@ std::expected<listener, op_error> listen(const endpoint& where) {
     auto fd = listen_stream(at);
     if (!fd)
         return std::unexpected(
-            op_error{"listen", where.network, "", at.to_string(), fd.error().message()});
+            op_error{"listen", where.network, "", asked_for(where, at), fd.error().message()});
     at.length = sizeof at.storage;
     ::getsockname(fd->get(), &at.any, &at.length);
     const bool has_file = at.family() == AF_UNIX && !where.host.starts_with('@');

@@ -13,6 +13,11 @@ namespace {
 
 constexpr std::size_t most_collected = 4096; ///< Go: defaultBufSize
 
+/// Gives the memory back, which assigning an empty one would not do.
+void release(std::string& bytes) {
+    std::string().swap(bytes);
+}
+
 } // namespace
 
 // [read_line]
@@ -27,7 +32,7 @@ task<std::expected<std::string_view, net::error>> reader::read_line() {
             co_return line;
         }
         bytes_.erase(0, std::exchange(taken_, 0));
-        if (seen == 0) bytes_ = {}; // gives its memory back while we wait
+        if (seen == 0) release(bytes_); // we may wait for long
         if (seen == longest_line)
             co_return std::unexpected(
                 net::failure(*from_.socket(), "read", "bufio: line too long"));
@@ -58,7 +63,7 @@ task<std::expected<void, net::error>> writer::write(std::string_view bytes) {
 task<std::expected<void, net::error>> writer::flush() {
     auto writing = to_.write(bytes_, patience_);
     const auto written = co_await writing;
-    bytes_ = {}; // a connection that waits for the next line needs none
+    release(bytes_); // a connection that waits for the next line needs none
     if (!written) co_return std::unexpected(written.error());
     co_return {};
 }

@@ -68,7 +68,7 @@ public:
     receiving(const receiving&) = delete;
     receiving& operator=(const receiving&) = delete;
 
-    bool await_ready() const noexcept { return false; }
+    static bool await_ready() noexcept { return false; }
     template <std::derived_from<goroutine> Promise>
     bool await_suspend(std::coroutine_handle<Promise> who) {
         const std::lock_guard guard(from_.mutex_);

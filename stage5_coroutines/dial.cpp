@@ -74,12 +74,21 @@ bool has_peer(int fd) {
     return ::getpeername(fd, &peer.any, &peer.length) == 0;
 }
 
+/// Whom Linux connects to when it is told "every interface": ourselves.
+void replace_wildcard(address& to) {
+    if (to.family() == AF_INET && to.in.sin_addr.s_addr == INADDR_ANY)
+        to.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (to.family() == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&to.in6.sin6_addr) != 0)
+        to.in6.sin6_addr = in6addr_loopback;
+}
+
 // [connect]
 /// Go: netFD.connect. The call begins to connect and returns; being writable says that it has
 /// ended, SO_ERROR how. Into the poller only then: a socket that does not even connect yet has
 /// hung up, says epoll, and our poll_desc would remember that for its whole life.
 task<std::expected<fd_ref, io_error>> connect(address to, deadline until,
                                               std::shared_ptr<cancellation> race) {
+    replace_wildcard(to);
     unique_fd socket{::socket(to.family(), SOCK_STREAM | socket_flags, 0)};
     if (!socket) co_return std::unexpected(io_error{errno, io_error::reason::failed});
     const bool connected = ::connect(socket.get(), &to.any, to.length) == 0;
@@ -95,7 +104,7 @@ task<std::expected<fd_ref, io_error>> connect(address to, deadline until,
     io_error failed;
     if (!race->add(*opened)) failed.why = io_error::reason::net_closing;
     while (!failed) {
-        writable_call writable(connecting);
+        writable_call writable(connecting); // NOLINT(misc-const-correctness): awaiting changes it
         failed = co_await writable;
         if (!failed) failed = connect_error(connecting.get());
         // Writable without an error and without a peer: woken for nothing. Go issue 14548
@@ -118,7 +127,7 @@ bool is_by_accident(const std::expected<fd_ref, io_error>& connected) {
 }
 
 /// Go: sysDialer.doDialTCP
-task<dialed> dial_one(const std::string& network, address to, deadline until,
+task<dialed> dial_one(std::string network, address to, deadline until,
                       std::shared_ptr<cancellation> race) {
     auto connected = co_await connect(to, until, race);
     for (int again = 0; again < 2 && is_by_accident(connected); ++again) {
@@ -164,23 +173,19 @@ task<dialed> dial_parallel(std::string network, std::vector<address> first,
     const auto results = std::make_shared<chan<std::pair<bool, dialed>>>(2);
     go(run({network, std::move(first), until, race, results, true}));
 
-    std::optional<error> first_error;
     auto result = co_await results->receive(after(delay));
     int running = 1;
     if (!result || !result->second) {
         go(run({network, std::move(second), until, race, results, false}));
         ++running;
     }
+    std::optional<dialed> failed;
     while (true) {
         if (result) {
-            --running;
             auto& [is_first, connected] = *result;
-            if (connected) {
-                race->cancel();
-                co_return std::move(connected);
-            }
-            if (is_first || !first_error) first_error = connected.error();
-            if (running == 0) co_return std::unexpected(*first_error);
+            if (connected) race->cancel();
+            if (is_first || connected || !failed) failed = std::move(connected);
+            if (*failed || --running == 0) co_return *std::move(failed);
         }
         auto next = co_await results->receive();
         result = std::move(next);
@@ -191,18 +196,15 @@ task<dialed> dial_parallel(std::string network, std::vector<address> first,
 // [dial_serial]
 task<dialed> dial_serial(std::string network, std::vector<address> addresses, deadline until,
                          std::shared_ptr<cancellation> race) {
-    std::optional<error> first_error;
+    dialed failed = std::unexpected(too_late(network, addresses.front().to_string()));
     for (std::size_t i = 0; i < addresses.size(); ++i) {
         const auto share = partial_deadline(now(), until, addresses.size() - i);
-        if (!share) {
-            if (!first_error) first_error = too_late(network, addresses[i].to_string());
-            break;
-        }
+        if (!share) break;
         auto connected = co_await dial_one(network, addresses[i], *share, race);
         if (connected) co_return std::move(connected);
-        if (!first_error) first_error = connected.error();
+        if (i == 0) failed = std::move(connected);
     }
-    co_return std::unexpected(*first_error);
+    co_return std::move(failed);
 }
 // [dial_serial]
 

@@ -25,7 +25,8 @@ bool fd_call<Call>::await_ready() {
     switch (on_->mutex_.lock(side_)) {
     case fd_mutex::entry::in:
         entered_ = true;
-        return begin();
+        gives_way_ = scheduler::is_turn_over(); // a client that floods us is not the only one
+        return !gives_way_ && begin();
     case fd_mutex::entry::closed:
         error_.why = io_error::reason::net_closing;
         return true;
@@ -39,6 +40,10 @@ bool fd_call<Call>::await_ready() {
 template <typename Call>
 bool fd_call<Call>::suspend(goroutine& who) {
     who.wait_in(self(), &take_turn);
+    if (gives_way_) {
+        scheduler::current().yield(who);
+        return true;
+    }
     bool has_result = false;
     if (!entered_) {
         const auto entry = on_->mutex_.lock(side_, who, entered_);

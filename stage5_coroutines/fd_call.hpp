@@ -26,9 +26,6 @@ namespace stage5 {
 template <typename Call>
 class fd_call {
 public:
-    fd_call(const fd_call&) = delete;
-    fd_call& operator=(const fd_call&) = delete;
-
     [[nodiscard]] const fd& on() const { return *on_; }
     /// How much it has done, if it fails in the middle of it.
     [[nodiscard]] static std::size_t done() { return 0; }
@@ -42,7 +39,6 @@ public:
     }
 
 protected:
-    fd_call(fd& on, side s) : on_(&on), side_(s) {}
     ~fd_call() = default;
 
     /// For await_resume(), once: lets the next one in.
@@ -61,11 +57,16 @@ protected:
     fd* on_;
     io_error error_;
     bool entered_ = false;
+    bool gives_way_ = false; ///< before it has tried anything
     side side_;
 
     bool begin();
 
 private:
+    friend Call; // nobody else is made from it
+    fd_call(fd& on, side s) : on_(&on), side_(s) {}
+    fd_call(const fd_call&) = default;
+
     bool suspend(goroutine& who);
     bool wait(goroutine& who);
     poll_status prepare(bool skips);

@@ -41,6 +41,7 @@ std::expected<std::size_t, int> send_some(int fd, buffers from) {
     std::size_t count = 0;
     for (const auto each : from.first(std::min(from.size(), most_buffers))) {
         const auto part = each.first(std::min(each.size(), most_bytes - size));
+        // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): iovec is for reading, too
         parts[count++] = {const_cast<char*>(part.data()), part.size()};
         size += part.size();
     }

@@ -69,7 +69,7 @@ struct cache {
     std::atomic<long> live = 0; ///< allocated less released; written by its thread alone
     cache* next;
 
-    cache() {
+    cache() noexcept {
         const std::lock_guard lock(common().mutex);
         next = std::exchange(common().caches, this);
     }

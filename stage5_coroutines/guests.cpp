@@ -16,7 +16,7 @@ guest::guest(guests& all, net::conn who) : all_(all), conn_(std::move(who)) {
 /// From a call's argument into the frame of the coroutine that is called, for one.
 guest::guest(guest&& from) noexcept : all_(from.all_) {
     const std::lock_guard lock(all_.mutex_);
-    conn_ = std::move(from.conn_);
+    conn_ = std::move(from.conn_); // NOLINT(cppcoreguidelines-prefer-member-initializer): locked
     take_place(from.before_, from.behind_);
 }
 

@@ -28,7 +28,9 @@ std::string text_of(const address& a) {
 
 /// The system call under an operation.
 std::string_view call_of(std::string_view op) {
-    return op == "accept" ? "accept4" : op;
+    if (op == "accept") return "accept4";
+    if (op == "close") return "shutdown"; // half of it: all of it can't fail
+    return op == "set" ? "setsockopt" : op;
 }
 
 /// Go: the OpError around it.
@@ -38,6 +40,14 @@ op_error whose(const fd& of, std::string_view op, std::string cause) {
                   std::move(cause)};
     if (what.address.empty()) std::swap(what.source, what.address); // a listener has no other end
     return what;
+}
+
+/// A deadline is about our end alone. Go: conn.SetDeadline
+error closed_before(const fd& of) {
+    const io_error why{0, io_error::reason::net_closing};
+    auto what = whose(of, "set", why.message(""));
+    if (!what.source.empty()) what.address = std::exchange(what.source, "");
+    return error(std::move(what), why);
 }
 
 } // namespace
@@ -76,14 +86,14 @@ std::expected<void, error> conn::set_deadline(deadline when) const {
     return set ? set_write_deadline(when) : set;
 }
 
-std::expected<void, error> conn::set_read_deadline(deadline when) const {
-    if (fd_->set_deadline(side::read, when)) return {};
-    return std::unexpected(failure(*fd_, "set", {0, io_error::reason::net_closing}, 0));
+std::expected<void, error> conn::set_read_deadline(deadline when, nanotime present) const {
+    if (fd_->set_deadline(side::read, when, present)) return {};
+    return std::unexpected(closed_before(*fd_));
 }
 
 std::expected<void, error> conn::set_write_deadline(deadline when) const {
     if (fd_->set_deadline(side::write, when)) return {};
-    return std::unexpected(failure(*fd_, "set", {0, io_error::reason::net_closing}, 0));
+    return std::unexpected(closed_before(*fd_));
 }
 
 std::expected<void, error> conn::set_keep_alive(std::chrono::seconds idle) const {
@@ -137,7 +147,7 @@ std::string listener::name() const {
 
 std::expected<void, error> listener::set_deadline(deadline when) const {
     if (state_->socket->set_deadline(side::read, when)) return {};
-    return std::unexpected(failure(*state_->socket, "set", {0, io_error::reason::net_closing}, 0));
+    return std::unexpected(closed_before(*state_->socket));
 }
 
 } // namespace stage5::net

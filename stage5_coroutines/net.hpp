@@ -137,7 +137,8 @@ public:
 
     /// For all calls in progress and to come, until it is set anew. Go: Conn.SetDeadline
     std::expected<void, error> set_deadline(deadline when) const;
-    std::expected<void, error> set_read_deadline(deadline when) const;
+    /// \param present what time it is, for those who have looked already
+    std::expected<void, error> set_read_deadline(deadline when, nanotime present = now()) const;
     std::expected<void, error> set_write_deadline(deadline when) const;
 
     /// Probes after so much silence and so often, nine of them; 0 switches it off.

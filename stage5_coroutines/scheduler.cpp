@@ -57,13 +57,13 @@ scheduler& scheduler::current() {
 /// Never inlined: a coroutine goes on on another thread, and must not keep the address of the old
 /// one's variable across that.
 [[gnu::noinline]] scheduler::worker*& scheduler::this_worker() {
-    thread_local worker* mine = nullptr;
+    static thread_local worker* mine = nullptr;
     return mine;
 }
 
 /// Not inlined for the same reason.
 [[gnu::noinline]] std::span<char> scheduler::buffer() {
-    thread_local std::vector<char> mine(64 * 1024);
+    static thread_local std::vector<char> mine(64 * 1024);
     return mine;
 }
 
@@ -96,27 +96,28 @@ void scheduler::work(worker& me) {
     this_worker() = nullptr;
 }
 
-/// Go: findRunnable, in the same order.
 runnable* scheduler::find(worker& me) {
-    bool searching = false;
-    runnable* found = nullptr;
-    while (found == nullptr && !stopping_) {
-        ++me.turns;
-        if (me.turns % global_first == 0 && (found = take_global()) != nullptr) break;
-        if (me.turns % turns_a_clock == 0 && now() - me.polled > poll_interval)
-            look_at_poller(me, 0);
-        if ((found = take_local(me)) != nullptr) break;
-        if ((found = take_global()) != nullptr) break;
-        if (look_at_poller(me, 0) && (found = take_local(me)) != nullptr) break;
-        if (!std::exchange(searching, true)) ++searching_;
-        if ((found = steal(me)) != nullptr) break;
-        --searching_;
-        searching = false;
+    while (!stopping_) {
+        if (runnable* const who = look(me)) return who;
+        ++searching_;
+        runnable* const who = steal(me);
+        // Whoever searched and found leaves nobody searching: there may be more.
+        if (--searching_ == 0 && who != nullptr && me.queue.size() >= worth_waking) wake_one();
+        if (who != nullptr) return who;
         rest(me);
     }
-    // Whoever searched and found leaves nobody searching: there may be more.
-    if (searching && --searching_ == 0 && me.queue.size() >= worth_waking) wake_one();
-    return found;
+    return nullptr;
+}
+
+/// Go: findRunnable, in the same order.
+runnable* scheduler::look(worker& me) {
+    ++me.turns;
+    if (me.turns % global_first == 0)
+        if (runnable* const who = take_global()) return who;
+    if (me.turns % turns_a_clock == 0 && now() - me.polled > poll_interval) look_at_poller(me, 0);
+    if (runnable* const who = take_local(me)) return who;
+    if (runnable* const who = take_global()) return who;
+    return look_at_poller(me, 0) ? take_local(me) : nullptr;
 }
 // [work]
 

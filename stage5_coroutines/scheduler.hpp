@@ -68,7 +68,8 @@ private:
     explicit scheduler(unsigned threads);
     void work(worker& me);
     runnable* find(worker& me);
-    runnable* take_local(worker& me);
+    runnable* look(worker& me);
+    static runnable* take_local(worker& me);
     runnable* take_global();
     runnable* steal(worker& me);
     bool look_at_poller(worker& me, nanotime delay);
@@ -97,13 +98,13 @@ private:
 class sleep_for {
 public:
     explicit sleep_for(std::chrono::nanoseconds how_long) : until_(now() + how_long.count()) {}
-    bool await_ready() const noexcept { return false; }
+    static bool await_ready() noexcept { return false; }
     template <std::derived_from<goroutine> Promise>
     void await_suspend(std::coroutine_handle<Promise> who) {
         alarm_.emplace(who.promise());
         scheduler::current().poll().set_alarm(*alarm_, until_);
     }
-    void await_resume() const noexcept {}
+    static void await_resume() noexcept {}
 
 private:
     nanotime until_;
@@ -112,12 +113,12 @@ private:
 
 /// Lets others have a turn. Go: runtime.Gosched.
 struct yield {
-    bool await_ready() const noexcept { return false; }
+    static bool await_ready() noexcept { return false; }
     template <std::derived_from<goroutine> Promise>
-    void await_suspend(std::coroutine_handle<Promise> who) {
+    static void await_suspend(std::coroutine_handle<Promise> who) {
         scheduler::current().yield(who.promise());
     }
-    void await_resume() const noexcept {}
+    static void await_resume() noexcept {}
 };
 
 } // namespace stage5

@@ -56,7 +56,7 @@ public:
 private:
     task<> handle(guest client);
     task<> handle_lines(guest client);
-    task<> linger(guest client);
+    task<> linger(guest client) const;
     void expect_bytes(const net::conn& client) const;
     void complain(const net::error& reason);
 
@@ -112,14 +112,16 @@ task<> server::handle_lines(guest client) {
 /// --idle-timeout, anew for each message: most often a store and nothing else.
 void server::expect_bytes(const net::conn& client) const {
     if (options_.idle_timeout == 0s) return;
-    static_cast<void>(client.set_read_deadline(after(options_.idle_timeout)));
+    const nanotime present = now();
+    const net::deadline end = present + options_.idle_timeout.count();
+    static_cast<void>(client.set_read_deadline(end, present));
     // stop() may have just set one in the past, which this must not undo.
     if (stopping_) static_cast<void>(client.set_read_deadline(in_the_past));
 }
 
 /// Before the end of a client that may still be sending: closing now would answer what it sends
 /// with a reset, and destroy what is under way to it.
-task<> server::linger(guest client) {
+task<> server::linger(guest client) const {
     static_cast<void>(client->close_write());
     static_cast<void>(client->set_read_deadline(0));
     while (!is_all_acknowledged(client->socket()->get()) && now() < grace_ends_) {

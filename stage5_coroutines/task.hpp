@@ -35,8 +35,8 @@ public:
     goroutine(const goroutine&) = delete;
     goroutine& operator=(const goroutine&) = delete;
 
-    std::suspend_always initial_suspend() noexcept { return {}; }
-    auto final_suspend() noexcept { return final_awaiter{}; }
+    static std::suspend_always initial_suspend() noexcept { return {}; }
+    static auto final_suspend() noexcept { return final_awaiter{}; }
     void unhandled_exception() noexcept;
 
     static void* operator new(std::size_t size) { return frame_cache::allocate(size); }
@@ -77,12 +77,12 @@ protected:
     static goroutine* nobody() noexcept { return reinterpret_cast<goroutine*>(2); }
 
     struct final_awaiter {
-        bool await_ready() const noexcept { return false; }
+        static bool await_ready() noexcept { return false; }
         template <std::derived_from<goroutine> Promise>
-        bool await_suspend(std::coroutine_handle<Promise> self) const noexcept {
+        static bool await_suspend(std::coroutine_handle<Promise> self) noexcept {
             return self.promise().finish();
         }
-        void await_resume() const noexcept {}
+        static void await_resume() noexcept {}
     };
     bool finish() noexcept;
     static void go_on(runnable& who) { static_cast<goroutine&>(who).resume(); }
@@ -135,7 +135,7 @@ public:
         if (frame_) frame_.destroy();
     }
 
-    bool await_ready() const noexcept { return false; }
+    static bool await_ready() noexcept { return false; }
     template <std::derived_from<goroutine> Promise>
     bool await_suspend(std::coroutine_handle<Promise> awaiting) {
         goroutine& callee = frame_.promise();

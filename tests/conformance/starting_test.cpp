@@ -85,6 +85,16 @@ TEST_CASE("a port that is taken is an error of listen, and the status is 1", "[o
     client(first->where()).echo("the first goes on");
 }
 
+TEST_CASE("an error of listen names every interface as it was written", "[ours][starting]") {
+    for (const std::string host : {"", "0.0.0.0", "[::]"}) {
+        const auto first = start_with("", host + ":0");
+        const auto taken = fmt::format("{}:{}", host, first->port());
+        const auto result = run_with({"--listen", taken});
+        CHECK(result.err == fmt::format("listen tcp {}: bind: address already in use\n", taken));
+        CHECK(result.ended.to_string() == "exit status 1");
+    }
+}
+
 TEST_CASE("the answers to --help and --version are not errors", "[ours][starting]") {
     for (const auto* option : {"--help", "-h", "--version"}) {
         INFO(option);

@@ -4,6 +4,8 @@
 
 #include "stages/stage5_tools.hpp"
 
+#include <algorithm>
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 
@@ -25,7 +27,22 @@ task<> count_one(std::atomic<int>& count) {
     co_return;
 }
 
-task<int> twice(int n) {
+/// How far the stack grew between two looks.
+class stack_use {
+public:
+    [[gnu::noinline]] void look() {
+        const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+        lowest_ = std::min(lowest_, here);
+        highest_ = std::max(highest_, here);
+    }
+    [[nodiscard]] std::uintptr_t deepest() const { return highest_ - lowest_; }
+
+private:
+    std::uintptr_t lowest_ = UINTPTR_MAX, highest_ = 0;
+};
+
+task<int> twice_at(int n, stack_use& stack) {
+    stack.look();
     co_return 2 * n;
 }
 
@@ -57,14 +74,33 @@ TEST_CASE("stage5: every task runs once, on one thread and on four") {
 }
 
 TEST_CASE("stage5: a million awaits that complete at once need no stack") {
-    world w(1);
+    world w(1); // this file is compiled without optimisation: no tail calls
     std::int64_t sum = 0;
-    const auto add = [](std::int64_t& into) -> task<> {
-        for (int i = 0; i < 1'000'000; ++i) into += co_await twice(i);
+    stack_use stack;
+    const auto add = [](std::int64_t& into, stack_use& depth) -> task<> {
+        for (int i = 0; i < 1'000'000; ++i) into += co_await twice_at(i, depth);
     };
-    w.go(add(sum));
+    w.go(add(sum, stack));
     w.run();
     CHECK(sum == 999'999'000'000);
+    CHECK(stack.deepest() == 0); // all of them ran at the same depth
+}
+
+TEST_CASE("stage5: neither do awaits that complete later, and tasks that are started") {
+    world w(1);
+    std::atomic<int> done = 0;
+    stack_use stack;
+    const auto add = [](std::atomic<int>& count, stack_use& depth) -> task<> {
+        for (int i = 0; i < 100'000; ++i) {
+            co_await yield();
+            count += co_await later(1);
+            depth.look();
+        }
+    };
+    w.go(add(done, stack));
+    w.run();
+    CHECK(done == 100'000);
+    CHECK(stack.deepest() < 4096);
 }
 
 TEST_CASE("stage5: a task that ends later lets go on who awaits it, whatever thread it ends on") {

@@ -1,65 +1,149 @@
 #pragma once
 /// \file
 /// What stage 5's tests have in common: a scheduler that runs on the test's thread until all its
-/// goroutines have said that they are done, and two connections that are each other's ends.
+/// goroutines have said that they are done, connections that are each other's ends, and checks
+/// that a goroutine may make on any thread, which Catch2's may not.
 
 #include "harness/catch.hpp"
+#include "harness/limits.hpp"
 #include "stage5_coroutines/fd.hpp"
 #include "stage5_coroutines/frame_cache.hpp"
 #include "stage5_coroutines/net.hpp"
 #include "stage5_coroutines/scheduler.hpp"
 #include "stage5_coroutines/task.hpp"
 
-#include <sys/socket.h>
-
-#include <array>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
+#include <expected>
 #include <memory>
+#include <source_location>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace stage5_tools {
 
-/// A scheduler. Leaves no frame behind, or the test has failed.
+/// Like CHECK, on any thread: the world that runs fails if it does not hold.
+void expect(bool holds, std::string_view what,
+            std::source_location where = std::source_location::current());
+/// The same for two texts; a failure shows both.
+void expect_same(std::string_view got, std::string_view wanted,
+                 std::source_location where = std::source_location::current());
+
+/// A scheduler. Leaves no frame and no descriptor behind, or the test has failed.
 class world {
 public:
-    explicit world(unsigned threads) : runtime_(std::move(*stage5::scheduler::make(threads))) {}
-    ~world() {
-        runtime_.reset();
-        CHECK(stage5::frame_cache::live() == 0);
-    }
+    explicit world(unsigned threads);
+    ~world();
     world(const world&) = delete;
     world& operator=(const world&) = delete;
 
     /// Starts one that has to end before run() returns.
-    void go(stage5::task<> what) {
-        ++running_;
-        stage5::go(until_done(std::move(what)));
-    }
+    void go(stage5::task<> what);
     /// Runs all until those that were started here have ended.
     void run() { runtime_->run(); }
 
     stage5::netpoll& poll() { return runtime_->poll(); }
 
 private:
-    stage5::task<> until_done(stage5::task<> what) {
-        co_await std::move(what);
-        if (--running_ == 0) runtime_->stop();
-    }
+    stage5::task<> until_done(stage5::task<> what);
+
+    long frames_before_;
+    std::size_t descriptors_before_;
     std::unique_ptr<stage5::scheduler> runtime_;
     std::atomic<int> running_ = 0;
 };
 
+/// A test that is one goroutine.
+template <typename Function>
+void in_a_world(unsigned threads, const Function& what) {
+    world w(threads);
+    w.go(what());
+    w.run();
+}
+
+/// Looks again and again until it holds. \return whether it came to hold
+template <typename Condition>
+stage5::task<bool> comes_true(Condition holds) {
+    const harness::deadline end(harness::must_happen);
+    while (!holds()) {
+        if (end.over()) co_return false;
+        co_await stage5::sleep_for(std::chrono::milliseconds(1));
+    }
+    co_return true;
+}
+
+/// Goroutines that somebody waits for. Go: sync.WaitGroup
+class group {
+public:
+    void go(stage5::task<> what);
+    /// \throws harness::failure if they don't end
+    stage5::task<> wait();
+
+private:
+    static stage5::task<> run(group& of, stage5::task<> what);
+    std::atomic<int> left_ = 0;
+};
+
 /// The two ends of a Unix stream. To be made, and to go away, while there is a world.
 struct ends {
-    ends() {
-        std::array<int, 2> pair{};
-        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair.data()) ==
-                0);
-        a = stage5::net::conn(*stage5::fd::open(stage5::unique_fd(pair[0])));
-        b = stage5::net::conn(*stage5::fd::open(stage5::unique_fd(pair[1])));
-    }
+    ends();
     stage5::net::conn a, b;
 };
+
+/// The same of a TCP connection by way of 127.0.0.1: `a` has connected, `b` was accepted.
+struct tcp_ends {
+    tcp_ends();
+    stage5::net::conn a, b;
+};
+
+/// A listener whose backlog is full: who connects gets no answer at all.
+class deaf_listener {
+public:
+    deaf_listener();
+    [[nodiscard]] const stage5::address& addr() const { return addr_; }
+
+private:
+    stage5::unique_fd fd_;
+    stage5::address addr_;
+    std::vector<stage5::unique_fd> queued_;
+};
+
+/// A listener of this machine. \throws harness::failure
+stage5::net::listener listen(std::string_view address = "127.0.0.1:0",
+                             std::string_view network = "tcp");
+/// The one address that this is. \throws harness::failure
+stage5::address address_of(const std::string& text);
+/// Lists of them. Not as initializer lists, which g++ 12 can't build in a coroutine.
+std::vector<stage5::address> only(const stage5::address& one);
+std::vector<stage5::address> both(const stage5::address& first, const stage5::address& second);
+/// An address at which nobody listens.
+stage5::address nobodys_address(const std::string& host);
+
+/// Whether this machine has an IPv6 loopback; warns if it has none.
+bool has_ipv6();
+
+/// Accepts and keeps what comes until the listener is closed.
+stage5::task<> accept_all(stage5::net::listener from);
+/// Connects. \throws harness::failure if that fails
+stage5::task<stage5::net::conn> dial(std::string address, std::string network = "tcp");
+/// Everything up to the end of the stream; or the error's text.
+stage5::task<std::string> read_all(stage5::net::conn from);
+/// Writes without reading anything, until the write ends with an error. \return its text
+stage5::task<std::string> write_until_error(stage5::net::conn to);
+
+/// Lets the peer know by an RST when it is closed.
+void reset_at_close(const stage5::net::conn& which);
+
+/// "tcp 127.0.0.1:1->127.0.0.1:2"
+std::string ends_of(const stage5::net::conn& c);
+
+/// "ok", or what the error says.
+template <typename T>
+std::string said(const std::expected<T, stage5::net::error>& result) {
+    return result ? "ok" : result.error().message();
+}
 
 } // namespace stage5_tools

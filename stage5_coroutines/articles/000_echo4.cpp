@@ -1,0 +1,55 @@
+/// \file
+/// TcpServer.go of 从源码角度看Golang的TCP Socket(epoll)实现: echoes four bytes at a time, and
+/// prints what it got and what it sent. README.md, beside this file, has it line by line.
+
+#include "net.hpp"
+#include "runtime.hpp"
+#include "task.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <utility>
+
+using namespace stage5;
+
+namespace {
+
+task<> handle_connection(net::conn conn) { // closed by whoever has it last: defer conn.Close()
+    std::array<char, 4> body{};
+    const std::string_view text(body.data(), body.size());
+    const auto addr = conn.remote_addr().to_string();
+    while (true) {
+        // Reads what the client says. How much that is the article does not ask, and we don't.
+        auto reading = conn.read(body);
+        const auto n = co_await reading;
+        if (n.value_or(0) == 0) break;
+        fmt::print("收到{}消息: {}\n", addr, text);
+        // Answers.
+        auto writing = conn.write(body);
+        const auto written = co_await writing;
+        if (!written) break;
+        fmt::print("发送给{}: {}\n", addr, text);
+    }
+    fmt::print("与{}断开!\n", addr);
+}
+
+task<> go_main(std::string address) {
+    const auto ln = net::listen("tcp", address);
+    if (!ln) panic(ln.error().message());
+    while (true) {
+        auto accepting = ln->accept();
+        auto conn = co_await accepting;
+        if (!conn) panic(conn.error().message());
+        // A goroutine for each client.
+        go(handle_connection(*std::move(conn)));
+    }
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    run_main(go_main(argc > 1 ? argv[1] : ":8080"));
+}

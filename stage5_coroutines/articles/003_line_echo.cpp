@@ -1,0 +1,72 @@
+/// \file
+/// The program of 一个简单的go tcp回显服务器示例: echoes lines, through a reader and a writer with
+/// buffers. README.md, beside this file, has it line by line.
+
+#include "bufio.hpp"
+#include "net.hpp"
+#include "runtime.hpp"
+#include "scheduler.hpp"
+#include "task.hpp"
+
+#include <fmt/format.h>
+
+#include <string>
+#include <utility>
+
+using namespace stage5;
+
+namespace {
+
+/// What a connection asks for.
+task<> handle_request(net::conn conn) { // closed by whoever has it last: defer conn.Close()
+    bufio::reader reader(conn);
+    bufio::writer writer(conn);
+
+    while (true) {
+        // Reads what the client says. Go's err is io.EOF for a last line without its newline.
+        const auto message = co_await reader.read_line();
+        if (message && !message->ends_with('\n')) {
+            fmt::print("Error reading: EOF\n");
+            break;
+        }
+        if (!message) {
+            if (!message.error().is_closed())
+                fmt::print("Error reading: {}\n", message.error().message());
+            break;
+        }
+
+        // Does something with it; here it is just echoed.
+        fmt::print("Message Received:{}", *message);
+        static_cast<void>(co_await writer.write(*message));
+        static_cast<void>(co_await writer.flush());
+    }
+}
+
+task<> go_main(std::string address) {
+    // Listens at a TCP port.
+    const auto listener = net::listen("tcp", address); // and this is defer listener.Close()
+    if (!listener) {
+        fmt::print("Error listening: {}\n", listener.error().message());
+        exit_process(1);
+    }
+    fmt::print("Listening on {}\n", address);
+
+    while (true) {
+        // Accepts a new connection.
+        auto accepting = listener->accept();
+        auto conn = co_await accepting;
+        if (!conn) {
+            fmt::print("Error accepting:  {}\n", conn.error().message());
+            co_await yield{}; // an error that stays is no reason to keep the thread: Go preempts
+            continue;
+        }
+        // A new goroutine for each connection.
+        go(handle_request(*std::move(conn)));
+    }
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    run_main(go_main(argc > 1 ? argv[1] : ":8080"));
+}

@@ -1,0 +1,140 @@
+/// \file
+/// Dials, sends standard input, prints what comes back: two goroutines, and a thread that sleeps in
+/// read() so that no worker has to. "Client端", and the client's flow of the notes on Go's net
+/// package.
+
+#include "chan.hpp"
+#include "dial.hpp"
+#include "log.hpp"
+#include "options.hpp"
+#include "runtime.hpp"
+#include "task.hpp"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <semaphore>
+#include <span>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+using namespace stage5;
+
+namespace {
+
+constexpr std::size_t buffer_size = 64 * 1024;
+
+/// Standard input, which may be a file, that epoll does not take, or a terminal, that others share:
+/// no descriptor to make non-blocking. A thread reads it, and goes on only when what it has read
+/// was sent, so that a server that takes nothing makes it stop. For as long as the process lives.
+class input {
+public:
+    input() {
+        std::thread([this] { read_all(); }).detach(); // sleeps in read() when we are done
+    }
+
+    /// The next bytes, ours until done(); none is the end.
+    [[nodiscard]] chan<std::span<const char>>::receiving next() { return chunks_.receive(); }
+    void done() { done_.release(); }
+
+private:
+    void read_all() {
+        std::vector<char> buffer(buffer_size);
+        while (true) {
+            const auto n = ::read(STDIN_FILENO, buffer.data(), buffer.size());
+            if (n < 0 && errno == EINTR) continue;
+            const auto size = static_cast<std::size_t>(std::max<ssize_t>(n, 0));
+            chunks_.try_send(std::span(buffer).first(size));
+            done_.acquire();
+        }
+    }
+
+    chan<std::span<const char>> chunks_{1};
+    std::binary_semaphore done_{0};
+};
+
+/// Standard input to the server; then end of file for the server as well.
+task<> send_input(net::conn to, input* from) {
+    while (true) {
+        auto receiving = from->next();
+        const auto chunk = co_await receiving;
+        if (!chunk || chunk->empty()) break;
+        auto writing = to.write(*chunk);
+        const auto written = co_await writing;
+        if (!written) co_return; // reading will say what is wrong, after what the server had to say
+        from->done();
+    }
+    static_cast<void>(to.close_write());
+}
+
+/// What the server sends to standard output, until its end of file.
+task<> print_output(net::conn from) {
+    while (true) {
+        auto reading = from.read();
+        const auto bytes = co_await reading;
+        if (!bytes) {
+            log("{}", bytes.error().message());
+            exit_process(1);
+        }
+        if (bytes->empty()) co_return;
+        if (std::fwrite(bytes->data(), 1, bytes->size(), stdout) != bytes->size()) {
+            log("{}", syscall_error{"write /dev/stdout", errno}.message());
+            exit_process(1);
+        }
+    }
+}
+
+task<> talk(std::string network, std::string address, std::chrono::nanoseconds timeout) {
+    auto dialing = net::dial(network, address, timeout);
+    const auto conn = co_await dialing;
+    if (!conn) {
+        log("{}", conn.error().message());
+        exit_process(1);
+    }
+    input from;
+    go(send_input(*conn, &from));
+    auto printing = print_output(*conn);
+    co_await printing;
+    exit_process(0); // before `from` goes away
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    std::string text, timeout;
+    CLI::App app{"Sends standard input to a server and prints what comes back.", "stage5_client"};
+    app.add_option("ADDRESS", text, "host:port, :port, [ipv6]:port, unix:PATH or unix:@NAME")
+        ->required();
+    app.add_option("--timeout", timeout, "how long connecting may take")
+        ->option_text("DURATION [no limit]");
+    app.set_version_flag("--version", fmt::format("stage5_client {}", version));
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        if (error.get_exit_code() == 0) return app.exit(error);
+        log("stage5_client: {} (see --help)", error.what());
+        return 2;
+    }
+    const auto where = parse_endpoint(text);
+    if (!where) {
+        log("stage5_client: {}", where.error());
+        return 2;
+    }
+    std::chrono::nanoseconds limit{};
+    if (!timeout.empty()) {
+        const auto read = parse_duration(timeout);
+        if (!read) {
+            log("stage5_client: --timeout: {}", read.error());
+            return 2;
+        }
+        limit = std::max(*read, std::chrono::nanoseconds(1)); // dial()'s 0 is no limit
+    }
+    run_main(talk(where->network, where->network == "unix" ? where->host : text, limit));
+}

@@ -1,0 +1,97 @@
+#pragma once
+/// \file
+/// What a Go program has without asking for it: a runtime that is there before its main begins and
+/// goes with it, and a log that knows the time. The articles' programs and the client start here.
+///
+/// Signals keep their default actions, which are what Go does: SIGINT and SIGTERM end the process,
+/// and so does SIGPIPE, for a standard output that nobody reads; sockets ask for no signal.
+
+#include "log.hpp"
+#include "net.hpp"
+#include "scheduler.hpp"
+#include "task.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <ctime>
+#include <exception>
+#include <expected>
+#include <string>
+#include <utility>
+
+namespace stage5 {
+
+/// Ends the process at once, whoever else runs or sleeps in it. Go: os.Exit
+[[noreturn]] inline void exit_process(int status) {
+    std::fflush(stdout);
+    ::_exit(status);
+}
+
+/// For what must not happen. Go: panic, without the stacks
+[[noreturn]] inline void panic(const std::string& why) {
+    log("panic: {}", why);
+    exit_process(2);
+}
+
+/// On standard error, "2024/01/09 14:47:49 " in front, and a newline if it has none. Go: log.Printf
+template <typename... Args>
+void log_printf(fmt::format_string<Args...> format, Args&&... args) {
+    std::array<char, sizeof "2024/01/09 14:47:49 "> when{};
+    const std::time_t seconds = std::time(nullptr);
+    std::tm local{};
+    ::localtime_r(&seconds, &local);
+    std::strftime(when.data(), when.size(), "%Y/%m/%d %H:%M:%S ", &local);
+    auto text = when.data() + fmt::format(format, std::forward<Args>(args)...);
+    if (!text.ends_with('\n')) text += '\n';
+    std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
+/// Go: log.Println
+template <typename What>
+void log_println(const What& what) {
+    log_printf("{}\n", what);
+}
+
+/// Go: log.Fatal
+[[noreturn]] inline void log_fatal(const std::string& why) {
+    log_println(why);
+    exit_process(1);
+}
+
+/// All that comes until the end of the stream, however much that is. Go: ioutil.ReadAll
+inline task<std::expected<std::string, net::error>> read_all(net::conn from) {
+    std::string all;
+    while (true) {
+        auto reading = from.read();
+        const auto some = co_await reading;
+        if (!some) co_return std::unexpected(some.error());
+        if (some->empty()) co_return all;
+        all.append(some->data(), some->size());
+    }
+}
+
+/// run_main's, so that the process ends with its main.
+inline task<> run_and_exit(task<> program) {
+    try {
+        co_await program;
+    } catch (const std::exception& thrown) {
+        panic(thrown.what());
+    }
+    exit_process(0);
+}
+
+/// Runs a task as Go runs main: on a scheduler with a thread for each core, and when it ends, the
+/// process does. What is printed goes out at once. Go: runtime.main
+[[noreturn]] inline void run_main(task<> program) {
+    std::setvbuf(stdout, nullptr, _IONBF, 0);
+    const auto runtime = scheduler::make(0);
+    if (!runtime) panic(runtime.error().message());
+    go(run_and_exit(std::move(program)));
+    (*runtime)->run(); // nobody stops it: exit_process() ends us
+    exit_process(0);
+}
+
+} // namespace stage5

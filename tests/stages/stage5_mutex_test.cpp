@@ -1,0 +1,147 @@
+/// \file
+/// fd_mutex from many sides: one caller a side, who waits is told once, and the last one out hears
+/// of it, whenever it is closed. Go: internal/poll/fd_mutex_test.go.
+
+#include "stage5_coroutines/fd_mutex.hpp"
+#include "stages/stage5_tools.hpp"
+
+#include <string>
+
+using stage5::fd_mutex;
+using stage5::side;
+using stage5::task;
+using stage5::yield;
+using stage5_tools::expect;
+using stage5_tools::group;
+using stage5_tools::in_a_world;
+
+namespace {
+
+/// Awaits a side. \return whether it has it, and then it must unlock
+class locking {
+public:
+    locking(fd_mutex& which, side s) : which_(which), side_(s) {}
+    bool await_ready() {
+        const auto entry = which_.lock(side_);
+        entered_ = entry == fd_mutex::entry::in;
+        return entry != fd_mutex::entry::busy;
+    }
+    template <std::derived_from<stage5::goroutine> Promise>
+    bool await_suspend(std::coroutine_handle<Promise> who) {
+        return which_.lock(side_, who.promise(), entered_) == fd_mutex::entry::busy;
+    }
+    bool await_resume() const { return entered_; }
+
+private:
+    fd_mutex& which_;
+    side side_;
+    bool entered_ = false;
+};
+
+/// What became of a mutex.
+struct life {
+    fd_mutex mutex;
+    std::array<std::atomic<int>, 2> inside{}; ///< a side
+    std::atomic<int> entered = 0, lasts = 0, firsts = 0;
+    std::atomic<bool> closed = false;
+};
+
+task<> use_side(life& of, side s) {
+    while (true) {
+        locking lock(of.mutex, s);
+        const bool entered = co_await lock;
+        if (!entered) break;
+        auto& inside = of.inside[static_cast<std::size_t>(s)];
+        expect(++inside == 1, "one at a time");
+        ++of.entered;
+        if (of.entered % 3 == 0) co_await yield();
+        --inside;
+        if (of.mutex.unlock(s)) {
+            ++of.lasts;
+            of.mutex.gone();
+        }
+    }
+    expect(of.closed, "nobody is sent away before it is closed");
+}
+
+task<> refer(life& of) {
+    while (of.mutex.add_reference()) {
+        if (of.mutex.drop_reference()) {
+            ++of.lasts;
+            of.mutex.gone();
+        }
+        co_await yield();
+    }
+}
+
+/// Awaits that the last has left.
+struct until_gone {
+    fd_mutex& which;
+    bool await_ready() const { return false; }
+    template <std::derived_from<stage5::goroutine> Promise>
+    bool await_suspend(std::coroutine_handle<Promise> who) {
+        return which.wait_until_gone(who.promise());
+    }
+    void await_resume() const {}
+};
+
+task<> close_it(life& of, int turns) {
+    for (int i = 0; i < turns; ++i) co_await yield();
+    of.closed = true;
+    if (!of.mutex.close()) co_return;
+    ++of.firsts;
+    if (of.mutex.drop_reference()) {
+        ++of.lasts;
+        of.mutex.gone();
+    }
+    until_gone waiting{of.mutex};
+    co_await waiting;
+    expect(of.lasts == 1, "the last has left before");
+}
+
+} // namespace
+
+TEST_CASE("stage5 fd_mutex: a side is one caller's, the sides are two", "[TestMutexLock]") {
+    fd_mutex mutex;
+    REQUIRE(mutex.lock(side::read) == fd_mutex::entry::in);
+    CHECK(mutex.lock(side::read) == fd_mutex::entry::busy);
+    REQUIRE(mutex.lock(side::write) == fd_mutex::entry::in);
+    CHECK(mutex.add_reference());
+    CHECK_FALSE(mutex.drop_reference());
+    CHECK_FALSE(mutex.unlock(side::read));
+    CHECK_FALSE(mutex.unlock(side::write));
+}
+
+TEST_CASE("stage5 fd_mutex: closed once, it lets nobody in, and the last one out hears of it",
+          "[TestMutexClose]") {
+    fd_mutex mutex;
+    REQUIRE(mutex.lock(side::read) == fd_mutex::entry::in);
+    CHECK(mutex.close());
+    CHECK_FALSE(mutex.close());
+    CHECK(mutex.is_closed());
+    CHECK_FALSE(mutex.add_reference());
+    CHECK(mutex.lock(side::read) == fd_mutex::entry::closed);
+    CHECK(mutex.lock(side::write) == fd_mutex::entry::closed);
+    CHECK_FALSE(mutex.unlock(side::read)); // close() has a reference as well
+    CHECK(mutex.drop_reference());
+}
+
+TEST_CASE("stage5 fd_mutex: closed at any moment, each that waits is told once and one is the last",
+          "[TestMutexStress]") {
+    for (const unsigned threads : {1U, 4U})
+        in_a_world(threads, []() -> task<> {
+            for (int round = 0; round < (harness::sanitized ? 100 : 300); ++round) {
+                life one;
+                group all;
+                for (int i = 0; i < 4; ++i) {
+                    all.go(use_side(one, side::read));
+                    all.go(use_side(one, side::write));
+                    all.go(refer(one));
+                }
+                for (int i = 0; i < 2; ++i) all.go(close_it(one, round * 13 % 100));
+                co_await all.wait();
+                expect(one.firsts == 1, "one has closed it");
+                expect(one.lasts == 1, "one was the last");
+            }
+        });
+}
