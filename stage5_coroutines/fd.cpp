@@ -79,14 +79,15 @@ int fd::receive(std::span<char> buffer, std::size_t& count) {
     msghdr message{};
     message.msg_iov = &into;
     message.msg_iovlen = 1;
-    if (asks_) message.msg_control = control.data();
+    message.msg_control = control.data();
     while (true) {
-        message.msg_controllen = asks_ ? control.size() : 0;
-        const auto n = ::recvmsg(get(), &message, 0);
+        message.msg_controllen = control.size();
+        const auto n = asks_ ? ::recvmsg(get(), &message, 0)
+                             : ::read(get(), buffer.data(), buffer.size());
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return errno;
         int left = 1;
-        const cmsghdr* const header = CMSG_FIRSTHDR(&message);
+        const cmsghdr* const header = asks_ ? CMSG_FIRSTHDR(&message) : nullptr;
         if (header != nullptr) std::memcpy(&left, CMSG_DATA(header), sizeof left);
         drained_ = left == 0;
         count = static_cast<std::size_t>(n);

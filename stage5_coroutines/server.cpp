@@ -15,15 +15,13 @@
 #include "task.hpp"
 
 #include <pthread.h>
-#include <sys/socket.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <optional>
-#include <system_error>
-#include <thread>
 
 namespace stage5 {
 namespace {
@@ -46,26 +44,28 @@ void note(std::string_view what, const net::conn& who, std::span<const char> byt
 
 class server {
 public:
-    server(net::listener listener, const options& options)
-        : options_(options), listener_(std::move(listener)) {}
+    server(net::listener listener, net::conn signals, const options& options)
+        : options_(options), listener_(std::move(listener)), signals_(std::move(signals)) {}
 
     task<> accept_loop();
-    task<> stop();
+    task<> watch_signals();
     std::optional<net::error> failed;
 
 private:
     task<> handle(guest client);
     task<> handle_lines(guest client);
     task<> linger(guest client) const;
+    task<> stop();
     void expect_bytes(const net::conn& client) const;
     void complain(const net::error& reason);
 
     options options_;
     net::listener listener_;
+    net::conn signals_; ///< a signalfd: to be read, too
     nanotime last_complaint_ = 0;
     std::atomic<bool> stopping_ = false;
-    std::atomic<bool> accepting_ = true; ///< until accept_loop() has ended
-    nanotime grace_ends_ = 0;            ///< written before stopping_, read after it
+    std::atomic<int> loops_ = 2; ///< accept_loop() and watch_signals(), until they end
+    nanotime grace_ends_ = 0;    ///< written before stopping_, read after it
     guests guests_;
 };
 
@@ -158,16 +158,30 @@ task<> server::accept_loop() {
             pause = std::min(pause * 2, longest_pause);
         } else {
             failed = client.error();
-            scheduler::current().stop();
+            go(stop());
             break;
         }
     }
-    accepting_ = false;
+    --loops_;
     guests_.fewer.try_send(0);
 }
 // [accept_loop]
 
+/// SIGINT or SIGTERM: the first one lets the server stop, the second one ends the process. No
+/// thread waits for them, and no handler interrupts anybody. Go: signal.Notify
+task<> server::watch_signals() {
+    auto first = signals_.read(sizeof(signalfd_siginfo));
+    const auto asked = co_await first;
+    if (asked) go(stop());
+    auto second = signals_.read(sizeof(signalfd_siginfo));
+    const auto again = co_await second;
+    if (again) ::_exit(0);
+    --loops_;
+    guests_.fewer.try_send(0);
+}
+
 task<> server::stop() {
+    if (grace_ends_ != 0) co_return; // a signal, and a failure of accept_loop()
     grace_ends_ = after(options_.grace);
     stopping_ = true;
     listener_.evict();
@@ -175,10 +189,10 @@ task<> server::stop() {
     guests_.for_each([](const net::conn& client) {
         static_cast<void>(client.set_read_deadline(in_the_past)); // wakes who waits for bytes
     });
-    while ((guests_.count() != 0 || accepting_) && now() < grace_ends_)
-        co_await guests_.fewer.receive(grace_ends_);
+    while (guests_.count() != 0 && now() < grace_ends_) co_await guests_.fewer.receive(grace_ends_);
     guests_.for_each([](const net::conn& client) { client.evict(); });
-    while (guests_.count() != 0 || accepting_) co_await guests_.fewer.receive();
+    signals_.evict();
+    while (guests_.count() != 0 || loops_ != 0) co_await guests_.fewer.receive();
     scheduler::current().stop();
 }
 
@@ -207,24 +221,18 @@ std::expected<void, op_error> serve(listener listener, const options& options) {
     const auto failed = [at = listener.local, network = listener.network](syscall_error error) {
         return std::unexpected(op_error{"accept", network, "", at.to_string(), error.message()});
     };
+    const auto signals = stop_signals();
     const auto runtime = scheduler::make(options.threads);
     if (!runtime) return failed(runtime.error());
     auto adopted = net::listener::adopt(std::move(listener));
     if (!adopted) return std::unexpected(adopted.error().what());
-    server server(std::move(*adopted), options);
-    try {
-        std::thread([&server] {
-            const auto signals = stop_signals();
-            int signal = 0;
-            ::sigwait(&signals, &signal);
-            go(server.stop());
-            ::sigwait(&signals, &signal);
-            ::_exit(0);
-        }).detach();
-    } catch (const std::system_error& error) {
-        return failed({"pthread_create", error.code().value()});
-    }
+    unique_fd signalled{::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK)};
+    if (!signalled) return failed({"signalfd", errno});
+    auto watched = fd::open(std::move(signalled));
+    if (!watched) return failed(watched.error());
+    server server(std::move(*adopted), net::conn(std::move(*watched)), options);
     go(server.accept_loop());
+    go(server.watch_signals());
     (*runtime)->run();
     if (server.failed) return std::unexpected(server.failed->what());
     return {};

@@ -136,6 +136,7 @@ public:
     }
 
     static bool await_ready() noexcept { return false; }
+    // [await]
     template <std::derived_from<goroutine> Promise>
     bool await_suspend(std::coroutine_handle<Promise> awaiting) {
         goroutine& callee = frame_.promise();
@@ -143,6 +144,7 @@ public:
         goroutine* nobody_yet = nullptr; // in the place of whom it makes ready at its end
         return callee.awaited_by_.compare_exchange_strong(nobody_yet, &awaiting.promise());
     }
+    // [await]
     T await_resume() {
         auto& promise = frame_.promise();
         if (promise.has_thrown()) std::rethrow_exception(promise.thrown_);

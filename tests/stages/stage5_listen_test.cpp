@@ -45,7 +45,9 @@ task<> accept_until_error(listener from, std::atomic<int>& accepted, std::atomic
     ++ended;
 }
 
-task<> close_it(listener which, std::atomic<int>& first) {
+/// As soon as all of them may.
+task<> close_it(listener which, const std::atomic<bool>& now, std::atomic<int>& first) {
+    while (!now) co_await stage5::yield();
     auto closing = which.close();
     const auto closed_it = co_await closing;
     if (closed_it) ++first;
@@ -241,8 +243,11 @@ TEST_CASE("stage5 net: a Unix socket's file goes away with its listener, once",
         expect(exists(path), "another one's by now");
 
         std::atomic<int> were_first = 0;
+        std::atomic<bool> now = false;
         group closers;
-        for (int i = 0; i < 8; ++i) closers.go(close_it(second, were_first));
+        for (int i = 0; i < 8; ++i) closers.go(close_it(second, now, were_first));
+        co_await sleep_for(25ms); // until they have spread over all threads
+        now = true;
         co_await closers.wait();
         expect(were_first == 1, "one of those that close at once was the first");
         expect(!exists(path), "it was closed, too");

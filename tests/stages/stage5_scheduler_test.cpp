@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <string>
 #include <thread>
 #include <vector>
@@ -93,7 +94,7 @@ TEST_CASE("stage5 scheduler: in a storm of tasks that start tasks, each runs onc
 TEST_CASE("stage5 scheduler: nothing runs while all wait") {
     in_a_world(4, []() -> task<> {
         const ends both;
-        std::string got;
+        std::array<std::string, 10> got;
         std::atomic<int> slept = 0;
         const auto sleeps = [](std::atomic<int>& count) -> task<> {
             co_await sleep_for(300ms);
@@ -101,7 +102,7 @@ TEST_CASE("stage5 scheduler: nothing runs while all wait") {
         };
         group waiting;
         for (int i = 0; i < 100; ++i) waiting.go(sleeps(slept));
-        for (int i = 0; i < 10; ++i) waiting.go(keep_read(both.a, got));
+        for (auto& each : got) waiting.go(keep_read(both.a, each));
         co_await sleep_for(50ms); // until all threads have found nothing to do
         const harness::cpu_meter meter(::getpid());
         co_await sleep_for(200ms);
