@@ -55,6 +55,8 @@ def parse_arguments():
     parser.add_argument("--keep", action="store_true",
                         help="what the output file has of comparisons that are not run now")
     parser.add_argument("--table", action="store_true", help="measure nothing: print and draw what the output file has")
+    parser.add_argument("--against", type=Path, metavar="RESULTS",
+                        help="at the end, how far that file's medians are from this run's")
     parser.add_argument("--list", action="store_true", help="what there is to compare")
     asked = parser.parse_args()
     if asked.output is None:  # a part must not replace the whole
@@ -199,6 +201,19 @@ class Bench:
     def results(self):
         return {"machine": self.machine, "left_out": self.left_out, "runs": self.runs, "failures": self.failures}
 
+    def compare(self):
+        """With another run of the same programs, or of others."""
+        path = self.asked.against
+        if path is None:
+            return
+        try:
+            others = json.loads(path.read_text())["runs"]
+            for each in self.comparisons:
+                print("\n".join(table.differences(self.runs, others, each)), end="", flush=True)
+        except (OSError, ValueError, KeyError, TypeError):
+            say(f"{path} is not a file of results")
+            sys.exit(1)
+
     def draw(self):
         files = plots.draw(self.results(), self.asked.output.parent)
         say("left out: the plots, there is no matplotlib" if files is None else
@@ -232,6 +247,7 @@ def main():
         for each in bench.comparisons:
             print("\n".join(table.lines(bench.runs, each, bench.failures)))
         bench.draw()
+        bench.compare()
         return 0
     bench.find_servers()
     try:
@@ -240,6 +256,7 @@ def main():
         say("interrupted; the results so far are kept")
     say(f"results: {asked.output}")
     bench.draw()
+    bench.compare()
     return 1 if bench.failures else 0
 
 

@@ -76,3 +76,21 @@ def lines(runs, comparison, failures=()):
         if failure["comparison"] == comparison.name:
             yield f"   failed: {failure['server']}, {failure['case']}: {failure['why']}"
     yield ""
+
+
+def differences(runs, others, comparison):
+    """How far the medians of two runs are apart, in the comparison's first column."""
+    path = comparison.columns[0].path
+    rows, ratios = [], []
+    mine = [run for run in runs if run["comparison"] == comparison.name]
+    for case, server in dict.fromkeys((run["case"], run["server"]) for run in mine):
+        now = median(runs, comparison.name, case, server, path)
+        then = median(others, comparison.name, case, server, path)
+        if now and then:
+            ratios.append(now / then)
+            rows.append(f"     {ratios[-1]:5.2f}  {server}, {case}")
+    if rows:
+        yield f"{comparison.letter}  {comparison.name}: {comparison.columns[0].title}, this run / the other"
+        yield from rows
+        yield f"     at most {max(abs(ratio - 1) for ratio in ratios):.1%} apart"
+        yield ""
