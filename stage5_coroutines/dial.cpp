@@ -13,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <limits>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -42,8 +43,14 @@ bool is_number(const std::string& host) {
 task<std::optional<lookup>> resolve_elsewhere(endpoint where, deadline until) {
     if (where.network == "unix" || is_number(where.host)) co_return resolve(where, purpose::dial);
     const auto answer = std::make_shared<chan<lookup>>(1);
-    std::thread([answer, where] { answer->try_send(resolve(where, purpose::dial)); }).detach();
-    co_return co_await answer->receive(until);
+    const auto ask = [answer, where] { answer->try_send(resolve(where, purpose::dial)); };
+    try {
+        std::thread(ask).detach();
+    } catch (const std::system_error&) { // no thread to be had
+        ask();
+    }
+    auto waiting = answer->receive(until);
+    co_return co_await waiting;
 }
 
 /// What takes part in a race, and how it went.
@@ -61,12 +68,13 @@ task<> run(racer who) {
     who.results->try_send({who.is_first, std::move(connected)});
 }
 
-/// How connecting went.
-io_error connect_error(int fd) {
+/// How connecting went. \return 0, or -1 and errno
+int connect_error(int fd) {
     int number = 0;
     socklen_t size = sizeof number;
     ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &size);
-    return {number, number == 0 ? io_error::reason::none : io_error::reason::failed};
+    errno = number;
+    return number == 0 ? 0 : -1;
 }
 
 bool has_peer(int fd) {
@@ -106,9 +114,14 @@ task<std::expected<fd_ref, io_error>> connect(address to, deadline until,
     while (!failed) {
         writable_call writable(connecting); // NOLINT(misc-const-correctness): awaiting changes it
         failed = co_await writable;
-        if (!failed) failed = connect_error(connecting.get());
+        if (failed) break;
+        bool connects = false; // asked with a reference: cancel() may close it meanwhile
+        failed = connecting.with_number([&](int fd) {
+            connects = has_peer(fd);
+            return connect_error(fd);
+        });
         // Writable without an error and without a peer: woken for nothing. Go issue 14548
-        if (!failed && has_peer(connecting.get())) break;
+        if (connects) break;
     }
     race->remove(*opened);
     connecting.set_deadline(side::write, 0);

@@ -7,7 +7,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include <limits>
+#include <mutex>
 #include <utility>
 
 namespace stage5::net {
@@ -50,6 +50,13 @@ error closed_before(const fd& of) {
     return error(std::move(what), why);
 }
 
+/// Several may close at once. Go: UnixListener's unlinkOnce
+void remove_once(unix_path& path) {
+    static std::mutex mutex;
+    const std::lock_guard guard(mutex);
+    path.remove();
+}
+
 } // namespace
 
 error failure(const fd& of, std::string_view op, io_error why, std::size_t done) {
@@ -58,12 +65,6 @@ error failure(const fd& of, std::string_view op, io_error why, std::size_t done)
 
 error failure(const fd& of, std::string_view op, std::string why) {
     return error(whose(of, op, std::move(why)), {});
-}
-
-deadline after(std::chrono::nanoseconds span) {
-    const nanotime present = now();
-    const nanotime left = std::numeric_limits<nanotime>::max() - present;
-    return span.count() > left ? present + left : present + span.count();
 }
 
 template <typename Use>
@@ -132,12 +133,12 @@ std::expected<listener, error> listen(std::string_view network, std::string_view
 }
 
 named<close_call> listener::close() const {
-    state_->path.remove();
+    remove_once(state_->path);
     return named<close_call>(*state_->socket);
 }
 
 void listener::evict() const {
-    state_->path.remove();
+    remove_once(state_->path);
     state_->socket->close();
 }
 

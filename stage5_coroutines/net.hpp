@@ -6,6 +6,7 @@
 
 #include "fd_call.hpp"
 #include "op_error.hpp"
+#include "scheduler.hpp"
 #include "socket.hpp"
 
 #include <chrono>
@@ -62,8 +63,7 @@ inline constexpr std::uint32_t lent_size = 64 * 1024;
 /// Go: time.Time
 using deadline = nanotime;
 
-/// So long from now on, for a deadline. Go: time.Now().Add
-deadline after(std::chrono::nanoseconds span);
+using stage5::after; ///< so long from now on, for a deadline
 
 class conn;
 

@@ -6,7 +6,7 @@
 #include "log.hpp"
 
 #include <algorithm>
-#include <cerrno>
+#include <limits>
 #include <thread>
 
 namespace stage5 {
@@ -19,6 +19,8 @@ std::atomic<scheduler*> the_scheduler = nullptr;
 constexpr std::uint32_t global_first = 61;
 /// How long the poller may go unasked by workers that always have something to do. Go: sysmon.
 constexpr nanotime poll_interval = 10'000'000;
+/// So many looks at a process that sleeps, and nobody looks any more until it wakes up.
+constexpr std::uint32_t enough_looks = 10;
 /// A look at the clock is not free either.
 constexpr std::uint32_t turns_a_clock = 8;
 /// So many turns that wait behind a running one are worth waking somebody for: fewer are done
@@ -101,6 +103,7 @@ runnable* scheduler::find(worker& me) {
         if (runnable* const who = look(me)) return who;
         ++searching_;
         runnable* const who = steal(me);
+        if (who != nullptr && sleeping_ != 0) unwatched_ = true; // it may have been we who watched
         // Whoever searched and found leaves nobody searching: there may be more.
         if (--searching_ == 0 && who != nullptr && me.queue.size() >= worth_waking) wake_one();
         if (who != nullptr) return who;
@@ -148,6 +151,9 @@ runnable* scheduler::steal(worker& me) {
     for (std::size_t i = 1; i < workers_.size(); ++i)
         if (auto* const who = me.queue.steal_from(workers_[(self + i) % workers_.size()].queue))
             return who;
+    if (!std::exchange(me.looks_up, false)) return nullptr;
+    for (auto& each : workers_)
+        if (runnable* const who = each.next.exchange(nullptr)) return who; // it computes for long
     return nullptr;
 }
 
@@ -170,14 +176,36 @@ bool scheduler::look_at_poller(worker& me, nanotime delay) {
 void scheduler::rest(worker& me) {
     const bool alone = ++sleeping_ == workers_.size();
     // While others are awake it looks from time to time whether they have too much to do.
-    if (!stopping_ && !look_at_poller(me, alone ? poller::forever : poll_interval)) {
-        std::unique_lock lock(mutex_);
-        ++waiting_;
-        wake_.wait(lock, [&] { return wakes_ > 0 || !global_.empty() || stopping_; });
-        --waiting_;
-        if (wakes_ > 0) --wakes_;
+    if (!stopping_) {
+        if (look_at_poller(me, alone ? poller::forever : poll_interval))
+            me.looks_up = me.queue.size() == 0;
+        else
+            wait_for_work(me);
     }
     --sleeping_;
+}
+
+/// Somebody may compute for long with others in its queue, and nobody else in the poller. So one
+/// of those that wait looks up now and then, until all have been asleep for a while; who has work
+/// then calls it again. Go: sysmon, which is a thread of its own.
+void scheduler::wait_for_work(worker& me) {
+    const auto called = [this] { return wakes_ > 0 || !global_.empty() || stopping_; };
+    std::unique_lock lock(mutex_);
+    ++waiting_;
+    if (!watching_ && me.idle_looks < enough_looks) {
+        watching_ = true;
+        me.looks_up = !wake_.wait_for(lock, std::chrono::nanoseconds(poll_interval), called);
+        watching_ = false;
+        const bool all_sleep = sleeping_ == workers_.size();
+        me.idle_looks = me.looks_up && all_sleep ? me.idle_looks + 1 : 0;
+    } else {
+        unwatched_ = !watching_;
+        wake_.wait(lock, called);
+        me.idle_looks = 0;
+    }
+    --waiting_;
+    if (!me.looks_up && waiting_ != 0 && !watching_) unwatched_ = true;
+    if (wakes_ > 0) --wakes_;
 }
 // [rest]
 
@@ -206,6 +234,7 @@ void scheduler::yield(runnable& who) {
 void scheduler::put(worker& me, runnable& who) {
     runnable* kicked = &who;
     if (!me.injecting) kicked = me.next.exchange(&who); // runs next; who was to run next, later
+    if (unwatched_.load(std::memory_order_relaxed)) wake_one();
     if (kicked == nullptr) return;
     if (!me.queue.put(*kicked)) {
         const std::lock_guard lock(mutex_);
@@ -218,6 +247,7 @@ void scheduler::put(worker& me, runnable& who) {
 /// Go: wakep.
 void scheduler::wake_one() {
     const std::lock_guard lock(mutex_);
+    unwatched_ = false;
     if (waiting_ > wakes_) {
         ++wakes_;
         wake_.notify_one();
@@ -232,6 +262,12 @@ void runnable::ready(waiter& w) {
 
 void ready(runnable& who) {
     scheduler::current().ready(who);
+}
+
+nanotime after(std::chrono::nanoseconds span) {
+    const nanotime present = now();
+    const nanotime left = std::numeric_limits<nanotime>::max() - present;
+    return span.count() > left ? present + left : present + span.count();
 }
 
 void go(task<void> what) {

@@ -57,10 +57,12 @@ private:
         run_queue queue;                       ///< Go: p.runq
         std::atomic<runnable*> next = nullptr; ///< Go: p.runnext: it was woken by the last turn
         std::uint32_t turns = 0;
-        std::uint32_t nexts = 0; ///< turns in a row that came from `next`
-        std::uint32_t done = 0;  ///< in this turn. \see is_turn_over
-        bool injecting = false;  ///< in the poller: whom it wakes was not woken by a turn of ours
-        nanotime polled = 0;     ///< when it last looked at the poller
+        std::uint32_t nexts = 0;      ///< turns in a row that came from `next`
+        std::uint32_t done = 0;       ///< in this turn. \see is_turn_over
+        std::uint32_t idle_looks = 0; ///< in a row at which everybody slept
+        bool looks_up = false;        ///< nobody woke it: something may be waiting for too long
+        bool injecting = false; ///< in the poller: whom it wakes was not woken by a turn of ours
+        nanotime polled = 0;    ///< when it last looked at the poller
         scheduler* of = nullptr;
     };
     static worker*& this_worker();
@@ -74,6 +76,7 @@ private:
     runnable* steal(worker& me);
     bool look_at_poller(worker& me, nanotime delay);
     void rest(worker& me);
+    void wait_for_work(worker& me);
     void put(worker& me, runnable& who);
     void wake_one();
     [[nodiscard]] bool has_work() const;
@@ -86,18 +89,23 @@ private:
     std::atomic<std::uint32_t> sleeping_ = 0;  ///< workers in rest(), the one in the poller too
     std::atomic<std::uint32_t> searching_ = 0; ///< awake without work. Go: sched.nmspinning
     std::atomic<std::size_t> global_size_ = 0;
+    std::atomic<bool> unwatched_ = false; ///< of those that wait for wake_ none looks up by itself
 
     std::mutex mutex_; ///< protects what follows
     std::condition_variable wake_;
     std::deque<runnable*> global_;
     std::uint32_t waiting_ = 0; ///< workers that wait for wake_
     std::uint32_t wakes_ = 0;   ///< wake-ups that none of them has taken yet
+    bool watching_ = false;     ///< one of them looks up every poll_interval
 };
+
+/// So long from now on; what lies beyond the end of time is at its end. Go: time.Now().Add
+nanotime after(std::chrono::nanoseconds span);
 
 /// Waits for a time. Go: time.Sleep.
 class sleep_for {
 public:
-    explicit sleep_for(std::chrono::nanoseconds how_long) : until_(now() + how_long.count()) {}
+    explicit sleep_for(std::chrono::nanoseconds how_long) : until_(after(how_long)) {}
     static bool await_ready() noexcept { return false; }
     template <std::derived_from<goroutine> Promise>
     void await_suspend(std::coroutine_handle<Promise> who) {

@@ -27,7 +27,6 @@ namespace stage5 {
 namespace {
 
 using namespace std::chrono_literals;
-using net::after;
 
 constexpr std::chrono::nanoseconds shortest_pause = 5ms; ///< out of descriptors. Go: net/http's
 constexpr std::chrono::nanoseconds longest_pause = 1s;

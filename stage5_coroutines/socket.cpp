@@ -122,7 +122,7 @@ std::expected<accepted, syscall_error> accept(int listener) {
 
 bool is_out_of_resources(const syscall_error& error) {
     return error.number == EMFILE || error.number == ENFILE || error.number == ENOBUFS ||
-           error.number == ENOMEM;
+           error.number == ENOMEM || error.number == ENOSPC; // ENOSPC: max_user_watches of epoll
 }
 
 bool would_block(const syscall_error& error) {

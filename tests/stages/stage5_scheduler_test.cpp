@@ -174,3 +174,30 @@ TEST_CASE("stage5 scheduler: what other threads make ready wakes who sleeps") {
         }
     });
 }
+
+namespace {
+
+task<> say_so(std::atomic<bool>& ran) {
+    ran = true;
+    co_return;
+}
+
+/// Starts somebody and then computes, without awaiting anything, until that one has run.
+task<> compute_until_another_has_run(std::chrono::milliseconds before) {
+    co_await sleep_for(before);
+    std::atomic<bool> ran = false;
+    group other;
+    other.go(say_so(ran));
+    const auto since = std::chrono::steady_clock::now();
+    while (!ran && std::chrono::steady_clock::now() - since < 2s) {}
+    expect(ran, "it has had its turn on the other thread");
+    co_await other.wait();
+}
+
+} // namespace
+
+TEST_CASE("stage5 scheduler: who computes for long keeps nobody waiting if a thread is free") {
+    // The other thread has just begun to sleep, or does so for long.
+    for (const auto before : {0ms, 300ms})
+        in_a_world(2, [before] { return compute_until_another_has_run(before); });
+}
