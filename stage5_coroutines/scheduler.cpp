@@ -3,8 +3,6 @@
 
 #include "scheduler.hpp"
 
-#include "log.hpp"
-
 #include <algorithm>
 #include <limits>
 #include <thread>
@@ -256,47 +254,10 @@ void scheduler::wake_one() {
     }
 }
 
-void runnable::ready(waiter& w) {
-    stage5::ready(static_cast<runnable&>(w));
-}
-
-void ready(runnable& who) {
-    scheduler::current().ready(who);
-}
-
 nanotime after(std::chrono::nanoseconds span) {
     const nanotime present = now();
     const nanotime left = std::numeric_limits<nanotime>::max() - present;
     return span.count() > left ? present + left : present + span.count();
-}
-
-void go(task<void> what) {
-    auto& promise = std::exchange(what.frame_, {}).promise();
-    promise.awaited_by_ = goroutine::nobody();
-    ready(promise);
-}
-
-/// \return whether the frame stays, for who awaits it
-bool goroutine::finish() noexcept {
-    goroutine* const whom = awaited_by_.exchange(ended()); // who awaits it may destroy it now
-    if (whom == nobody()) return false;
-    if (whom != nullptr) stage5::ready(*whom);
-    return true;
-}
-
-void goroutine::unhandled_exception() noexcept {
-    if (awaited_by_ != nobody()) {
-        std::construct_at(&thrown_, std::current_exception());
-        run = nullptr; // and so has_thrown()
-        return;
-    }
-    try {
-        throw;
-    } catch (const std::exception& error) {
-        log("a task ended: {}", error.what());
-    } catch (...) {
-        log("a task ended by an exception");
-    }
 }
 
 } // namespace stage5
