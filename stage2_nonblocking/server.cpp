@@ -160,6 +160,7 @@ void server::advance(int fd) {
     settle(found, watched);
 }
 
+// [settle]
 /// Makes the poller and the table agree with what the connection wants now.
 void server::settle(connections::iterator which, interest watched) {
     const auto& connection = which->second;
@@ -171,6 +172,7 @@ void server::settle(connections::iterator which, interest watched) {
         poller_.modify(connection.fd(), connection.wants());
     }
 }
+// [settle]
 
 /// The first signal begins the stop, the second ends the process.
 void server::take_signal() {

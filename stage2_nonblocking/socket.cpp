@@ -46,6 +46,7 @@ void set_listener_options(int fd, const address& where) {
     set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 9);    // unanswered probes until it is dead
 }
 
+// [listen]
 /// Go: net.sysSocket and netFD.listenStream.
 std::expected<unique_fd, syscall_error> listen_stream(const address& where) {
     unique_fd fd{::socket(where.family(), SOCK_STREAM | socket_flags, 0)};
@@ -57,6 +58,7 @@ std::expected<unique_fd, syscall_error> listen_stream(const address& where) {
         return std::unexpected(syscall_error{"listen", errno});
     return fd;
 }
+// [listen]
 
 /// Linux reports errors of the new connection's network through accept; accept(2) asks servers
 /// to treat them like EAGAIN and go on with the next connection.
@@ -105,6 +107,7 @@ std::expected<listener, op_error> listen(const endpoint& where) {
     return listener{std::move(*fd), unix_path(has_file ? where.host : ""), where.network, at};
 }
 
+// [accept]
 std::expected<accepted, syscall_error> accept(int listener) {
     while (true) {
         accepted client;
@@ -115,10 +118,11 @@ std::expected<accepted, syscall_error> accept(int listener) {
             return std::unexpected(syscall_error{"accept4", errno});
     }
 }
+// [accept]
 
 bool is_out_of_resources(const syscall_error& error) {
     return error.number == EMFILE || error.number == ENFILE || error.number == ENOBUFS ||
-           error.number == ENOMEM;
+           error.number == ENOMEM || error.number == ENOSPC; // ENOSPC: max_user_watches of epoll
 }
 
 bool would_block(const syscall_error& error) {

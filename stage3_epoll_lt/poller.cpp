@@ -17,6 +17,7 @@ constexpr int events_a_turn = 128;
 
 } // namespace
 
+// [add]
 poller::poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {}
 
 std::expected<void, syscall_error> poller::add(int fd, interest what) {
@@ -30,6 +31,7 @@ void poller::modify(int fd, interest what) {
 void poller::remove(int fd) {
     static_cast<void>(control(EPOLL_CTL_DEL, fd, 0));
 }
+// [add]
 
 // [wait]
 std::span<const int> poller::wait(std::chrono::milliseconds timeout) {

@@ -145,12 +145,14 @@ nanotime netpoll::run_timers(nanotime delay) {
     return delay;
 }
 
+// [expire]
 void netpoll::expire(timer& which, const expiry& at) {
     auto& pd = static_cast<poll_desc&>(which);
     pd.expire(at.now, [&](waiter& w) { at.woken.push_back(&w); });
     const nanotime next = pd.next_deadline();
     if (next != 0) at.heap.set(pd, next); // it was moved: sleep on
 }
+// [expire]
 
 void alarm::ring(timer& which, const expiry& at) {
     at.woken.push_back(static_cast<alarm&>(which).wakes);

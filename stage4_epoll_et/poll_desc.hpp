@@ -232,6 +232,7 @@ void basic_poll_desc<Atomic>::evict(const Wake& wake) {
     }
 }
 
+// [postpone]
 template <template <typename> class Atomic>
 bool basic_poll_desc<Atomic>::postpone(side s, nanotime when) {
     auto& deadline = deadline_of(s);
@@ -240,6 +241,7 @@ bool basic_poll_desc<Atomic>::postpone(side s, nanotime when) {
     // timer without telling; if the timer takes it first, the exchange fails.
     return old > 0 && (when == 0 || when >= old) && deadline.compare_exchange_strong(old, when);
 }
+// [postpone]
 
 template <template <typename> class Atomic>
 template <typename Wake>

@@ -35,6 +35,7 @@ poll_event read_event(const epoll_event& event) {
 
 } // namespace
 
+// [open]
 std::expected<void, syscall_error> poller::open() {
     epoll_ = unique_fd{::epoll_create1(EPOLL_CLOEXEC)};
     if (!epoll_) return std::unexpected(syscall_error{"epoll_create1", errno});
@@ -44,6 +45,7 @@ std::expected<void, syscall_error> poller::open() {
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) == 0) return {};
     return std::unexpected(syscall_error{"epoll_ctl", errno});
 }
+// [open]
 
 // [add]
 std::expected<void, syscall_error> poller::add(int fd, event_tag tag) {

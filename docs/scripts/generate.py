@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Writes what pages take in with \\htmlinclude: the map of the stages, the differences between them,
+their listings, diagrams, plots. generate.py DIRECTORY LANGUAGE does so for a look at it."""
+
+import html
+import re
+import sys
+from pathlib import Path
+
+import diagrams
+import diffs
+import measured
+from sources import ROOT, about, files_of, source_page
+
+STAGES = {
+    "en": [("blocking", "asleep in accept and read"), ("non-blocking", "EAGAIN, then ask"),
+           ("epoll, level-triggered", "the kernel keeps the list"),
+           ("epoll, edge-triggered", "registered once, remembered; deadlines"),
+           ("coroutines", "what waits is a coroutine")],
+    "zh": [("阻塞", "睡在 accept 和 read 里"), ("非阻塞", "EAGAIN，然后去问"),
+           ("epoll，水平触发", "列表由内核保管"),
+           ("epoll，边缘触发", "只注册一次，记住就绪；有截止时间"),
+           ("协程", "等待的是协程")],
+}
+LISTING = {"en": ("file", "lines", "what it is"), "zh": ("文件", "行数", "内容（源码中的注释）")}
+
+
+def stage_map(language):
+    out = ['<nav class="map">']
+    for number, (name, what) in enumerate(STAGES[language], start=1):
+        if number > 1:
+            plus, minus = diffs.size(number - 1, number)
+            out.append(f'<a class="edge" href="stage{number}.html#stage{number}_diff">'
+                       f'<span class="plus">+{plus}</span><span class="minus">−{minus}</span></a>')
+        out.append(f'<a class="stage" href="stage{number}.html"><b>{number} {name}</b>'
+                   f"<small>{what}</small></a>")
+    out.append("</nav>")
+    return "\n".join(out) + "\n"
+
+
+def listing(language, number):
+    heads = "".join(f"<th>{head}</th>" for head in LISTING[language])
+    out = [f'<table class="markdownTable"><tr class="markdownTableHead">{heads}</tr>']
+    for path in files_of(number):
+        lines = len(path.read_text().splitlines())
+        text = re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(about(path), quote=False))
+        out.append(f'<tr><td><a href="{source_page(path)}"><code>{path.name}</code></a></td>'
+                   f"<td>{lines}</td><td>{text}</td></tr>")
+    out.append("</table>")
+    return "\n".join(out) + "\n"
+
+
+def plots(language):
+    return sorted((ROOT / "build/bench").glob(f"*.{language}.svg"))
+
+
+def write_all(language, directory):
+    (directory / "map.html").write_text(stage_map(language))
+    (directory / "measured.html").write_text(measured.fragment(language, plots(language)))
+    for number in range(1, 6):
+        (directory / f"listing_{number}.html").write_text(listing(language, number))
+        if number > 1:
+            (directory / f"diff_{number - 1}_{number}.html").write_text(
+                diffs.fragment(language, number - 1, number))
+    for path in sorted((ROOT / "docs/diagrams").iterdir()):
+        draw = {".dot": diagrams.graph, ".seq": diagrams.sequence}[path.suffix]
+        (directory / f"{path.stem}.html").write_text(draw(path, language))
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    target.mkdir(parents=True, exist_ok=True)
+    write_all(sys.argv[2], target)

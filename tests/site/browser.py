@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""Uses the site as a reader does, in headless Chromium: browser.py. The front page, all five stages
+in both languages by clicking, the search, the other theme, the other language, and nothing wider
+than a phone; no error in the console. Needs chromium, chromedriver and a site that was built; status
+77 without them. SHOTS=DIRECTORY keeps a picture of each page in both themes, wide and narrow."""
+
+import base64
+import functools
+import http.server
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE = ROOT / "build/docs/html"
+SEARCHES = {"en": ("netpoll", "netpoll"), "zh": ("第四", "第四阶段")}
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+class Browser:
+    """As much of WebDriver as is needed."""
+
+    def __init__(self):
+        self.driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True)
+        for line in self.driver.stdout:
+            if "successfully on port" in line:
+                self.base = f"http://127.0.0.1:{line.rsplit(' ', 1)[1].strip().rstrip('.')}"
+                break
+        options = {"args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]}
+        if shutil.which("chromium"):
+            options["binary"] = shutil.which("chromium")
+        session = self.call("POST", "/session", {"capabilities": {"alwaysMatch": {
+            "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}}})
+        self.base += f"/session/{session['sessionId']}"
+
+    def call(self, method, path, body=None):
+        data = json.dumps(body or {}).encode() if method == "POST" else None
+        request = urllib.request.Request(self.base + path, data, {"Content-Type": "application/json"},
+                                         method=method)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)["value"]
+
+    def run(self, script, *arguments):
+        return self.call("POST", "/execute/sync", {"script": script, "args": list(arguments)})
+
+    def open(self, url):
+        self.call("POST", "/url", {"url": url})
+
+    def path(self):
+        return "/".join(self.run("return location.pathname").split("/")[-2:])
+
+    def size(self, width, height):
+        self.call("POST", "/window/rect", {"width": width, "height": height})
+
+    def click(self, selector):
+        self.run("document.querySelector(arguments[0]).click()", selector)
+        time.sleep(0.3)
+
+    def wait(self, script, *arguments):
+        for _ in range(50):
+            value = self.run(script, *arguments)
+            if value:
+                return value
+            time.sleep(0.1)
+        return None
+
+    def errors(self):
+        return [entry["message"] for entry in self.call("POST", "/se/log", {"type": "browser"})
+                if entry["level"] == "SEVERE"]
+
+    def shot(self, path):
+        path.write_bytes(base64.b64decode(self.call("GET", "/screenshot")))
+
+    def quit(self):
+        try:
+            self.call("DELETE", "")
+        finally:
+            self.driver.terminate()
+            self.driver.wait(timeout=20)
+
+
+class Reader:
+    def __init__(self, browser, site):
+        self.browser, self.site, self.broken = browser, site, False
+
+    def expect(self, fine, what):
+        if not fine:
+            self.broken = True
+            print(f"BROKEN: {what}")
+
+    def walk(self, language):
+        """From the front page through the stages, each by its link to the next."""
+        self.browser.open(f"{self.site}/{language}/index.html")
+        self.browser.click("nav.map a.stage")
+        for number in range(1, 6):
+            here = self.browser.path()
+            self.expect(here == f"{language}/stage{number}.html", f"{here} is not stage {number}")
+            code = self.browser.run("return document.querySelectorAll('div.fragment').length")
+            self.expect(code > 0, f"{here} shows no code")
+            self.browser.click("nav.between a:last-of-type")
+        self.browser.open(f"{self.site}/{language}/index.html")
+        self.browser.click("nav.map a.edge")
+        self.expect(self.browser.run("return location.hash") == "#stage2_diff", "an edge of the map leads elsewhere")
+        self.browser.click("div.diff summary")
+        rows = self.browser.run("return document.querySelectorAll('div.diff details[open] span.a').length")
+        self.expect(rows > 0, f"{language}: the difference from stage 1 to 2 shows nothing")
+
+    def search(self, language):
+        word, wanted = SEARCHES[language]
+        self.browser.open(f"{self.site}/{language}/index.html")
+        self.browser.run("""const field = document.getElementById('MSearchField');
+            field.focus(); field.value = arguments[0];
+            searchBox.OnSearchFieldChange({keyCode: 0});
+            searchBox.Search();""", word)
+        found = self.browser.wait("""
+            const frame = document.getElementById('MSearchResults');
+            const page = frame && frame.contentDocument;
+            if (!page) return null;
+            const shown = [...page.querySelectorAll('.SRResult')].filter(e => e.offsetParent !== null
+                && getComputedStyle(e).display !== 'none').map(e => e.textContent);
+            return shown.length ? shown.join(' | ') : null;""")
+        self.expect(found and wanted in found, f"{language}: searching for {word} finds {found}")
+
+    def switches(self):
+        self.browser.open(f"{self.site}/en/deadlines.html#deadline_timer")
+        self.browser.run("document.querySelector('a.language').click()")
+        time.sleep(0.5)
+        self.expect(self.browser.path() == "zh/deadlines.html"
+                    and self.browser.run("return location.hash") == "#deadline_timer",
+                    f"the other language of en/deadlines.html is {self.browser.path()}")
+        if not self.browser.wait("return document.querySelector('doxygen-awesome-dark-mode-toggle') !== null"):
+            print("no theme here: doxygen-awesome-css is not installed")
+            return
+        dark = "return document.documentElement.classList.contains('dark-mode')"
+        before = self.browser.run(dark)
+        self.browser.click("doxygen-awesome-dark-mode-toggle")
+        self.expect(self.browser.run(dark) != before, "the theme does not change")
+        self.browser.open(f"{self.site}/zh/stage1.html")
+        self.expect(self.browser.wait(dark) != before, "the theme does not stay")
+        self.browser.wait("return document.querySelector('doxygen-awesome-dark-mode-toggle') !== null")
+        self.browser.click("doxygen-awesome-dark-mode-toggle")
+
+    def narrow(self, language, pages):
+        """Nothing but boxes that scroll by themselves is wider than the window."""
+        self.browser.size(400, 900)
+        for page in pages:
+            self.browser.open(f"{self.site}/{language}/{page}.html")
+            width, inside = self.browser.run(
+                "const e = document.getElementById('doc-content') || document.documentElement;"
+                "return [e.scrollWidth, e.clientWidth]")
+            self.expect(width <= inside + 1, f"{language}/{page} is {width} wide on a phone of {inside}")
+        self.browser.size(1400, 1000)
+
+    def shots(self, directory, pages):
+        for theme in ("light", "dark"):
+            for width, height in ((1400, 1600), (400, 1600)):
+                self.browser.size(width, height)
+                for language in ("en", "zh"):
+                    for page in pages:
+                        self.browser.open(f"{self.site}/{language}/{page}.html")
+                        self.browser.run("""document.documentElement.classList.remove('light-mode', 'dark-mode');
+                            document.documentElement.classList.add(arguments[0] + '-mode')""", theme)
+                        time.sleep(0.2)
+                        self.browser.shot(directory / f"{page}.{language}.{theme}.{width}.png")
+
+
+def main():
+    if not shutil.which("chromedriver") or not (SITE / "index.html").exists():
+        print("left out: there is no chromedriver, or the site has not been built")
+        sys.exit(77)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=SITE))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    pages = sorted(path.stem for path in (ROOT / "docs/en").glob("*.md")) + ["article_programs"]
+    browser = Browser()
+    try:
+        browser.size(1400, 1000)
+        reader = Reader(browser, f"http://127.0.0.1:{server.server_address[1]}")
+        for language in ("en", "zh"):
+            reader.walk(language)
+            reader.search(language)
+            reader.narrow(language, pages)
+        reader.switches()
+        errors = browser.errors()
+        reader.expect(not errors, "errors in the console:\n  " + "\n  ".join(errors[:10]))
+        if os.environ.get("SHOTS"):
+            directory = Path(os.environ["SHOTS"])
+            directory.mkdir(parents=True, exist_ok=True)
+            reader.shots(directory, pages)
+    finally:
+        browser.quit()
+        server.shutdown()
+    print(f"{len(pages)} pages in two languages")
+    sys.exit(1 if reader.broken else 0)
+
+
+if __name__ == "__main__":
+    main()
