@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <system_error>
 #include <thread>
 
 namespace stage5 {
@@ -38,6 +39,15 @@ std::expected<std::unique_ptr<scheduler>, syscall_error> scheduler::make(unsigne
     auto poll = netpoll::open();
     if (!poll) return std::unexpected(poll.error());
     made->poll_ = std::move(*poll);
+    try {
+        for (std::size_t i = 1; i < threads; ++i)
+            made->threads_.emplace_back([all = made.get(), i] {
+                all->begun_.wait(false);
+                all->work(all->workers_[i]);
+            });
+    } catch (const std::system_error& error) {
+        return std::unexpected(syscall_error{"pthread_create", error.code().value()});
+    }
     return made;
 }
 
@@ -47,6 +57,10 @@ scheduler::scheduler(unsigned threads) : workers_(threads) {
 }
 
 scheduler::~scheduler() {
+    if (poll_ != nullptr) stop();
+    begun_ = true;
+    begun_.notify_all();
+    threads_.clear();
     the_scheduler = nullptr;
 }
 
@@ -73,10 +87,10 @@ bool scheduler::is_turn_over() {
 }
 
 void scheduler::run() {
-    std::vector<std::jthread> others;
-    for (std::size_t i = 1; i < workers_.size(); ++i)
-        others.emplace_back([this, i] { work(workers_[i]); });
+    begun_ = true;
+    begun_.notify_all();
     work(workers_[0]);
+    threads_.clear(); // joins them
 }
 
 void scheduler::stop() {

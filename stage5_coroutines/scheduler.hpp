@@ -21,6 +21,7 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <thread>
 #include <vector>
 
 namespace stage5 {
@@ -29,6 +30,7 @@ namespace stage5 {
 class scheduler {
 public:
     /// \param threads 0: one for each core
+    /// \return or pthread_create's error, and the poller's
     static std::expected<std::unique_ptr<scheduler>, syscall_error> make(unsigned threads);
     ~scheduler();
 
@@ -83,6 +85,8 @@ private:
 
     std::unique_ptr<netpoll> poll_;
     std::vector<worker> workers_;
+    std::vector<std::jthread> threads_; ///< of all workers but the one in run()
+    std::atomic<bool> begun_ = false;   ///< they may begin: run() has been called, or all is over
     std::atomic<bool> stopping_ = false;
     std::atomic<bool> polling_ = false;        ///< somebody is in netpoll::wait()
     std::atomic<bool> poller_sleeps_ = false;  ///< and has nothing else to do

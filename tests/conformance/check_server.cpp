@@ -24,19 +24,20 @@ constexpr const char* usage =
   --server COMMAND     any server; {port} in its command is replaced by a free port of 127.0.0.1.
                        Cases about our own options and signals are left out.
   --stage N            one of ours; the environment's STAGE=N does the same
+  --program PATH       any program that knows the options of ours
   --server-args WORDS  further options for ours, e.g. '--wait select'
 
 Everything else is for Catch2: names and [tags] of cases, --list-tests, --reporter ...; see -?
 )";
 
 struct command_line {
-    std::optional<std::string> server, stage, server_args;
+    std::optional<std::string> server, stage, program, server_args;
     std::vector<std::string> for_catch;
     bool lists = false; // asks about the cases, runs none
     bool help = false;
 };
 
-/// Takes our three options out, "--name value" or "--name=value", and leaves the rest to Catch2.
+/// Takes our own options out, "--name value" or "--name=value", and leaves the rest to Catch2.
 command_line read(const std::vector<std::string>& words) {
     command_line read;
     for (std::size_t i = 0; i < words.size(); ++i) {
@@ -51,7 +52,7 @@ command_line read(const std::vector<std::string>& words) {
             return true;
         };
         if (takes("--server", read.server) || takes("--stage", read.stage) ||
-            takes("--server-args", read.server_args))
+            takes("--program", read.program) || takes("--server-args", read.server_args))
             continue;
         read.help = read.help || word == "--help" || word == "-h";
         read.lists = read.lists || word.starts_with("--list") || word == "-l" || word == "-t" ||
@@ -74,6 +75,9 @@ int main(int count, char** words) {
     try {
         if (line.server) {
             conformance::under_test() = conformance::somebody_elses(*line.server);
+        } else if (line.program) {
+            conformance::under_test() = conformance::like_ours(
+                *line.program, harness::split_words(line.server_args.value_or("")));
         } else if (line.stage) {
             conformance::under_test() = conformance::our_stage(
                 *line.stage, harness::split_words(line.server_args.value_or("")));

@@ -41,6 +41,14 @@ target our_stage(const std::string& number, std::vector<std::string> arguments) 
     return chosen;
 }
 
+target like_ours(std::string path, std::vector<std::string> arguments) {
+    target chosen;
+    chosen.path = std::move(path);
+    chosen.arguments = std::move(arguments);
+    chosen.can.has_timeouts = true;
+    return chosen;
+}
+
 target somebody_elses(std::string command) {
     target chosen;
     chosen.command = std::move(command);

@@ -36,6 +36,9 @@ target& under_test();
 /// \throws harness::failure for a number there is no stage of
 target our_stage(const std::string& number, std::vector<std::string> arguments);
 
+/// A program that knows all options of ours.
+target like_ours(std::string path, std::vector<std::string> arguments);
+
 /// Somebody else's server.
 target somebody_elses(std::string command);
 

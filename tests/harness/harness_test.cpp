@@ -1,6 +1,6 @@
 /// \file
 /// Does the harness find what is wrong, and nothing where nothing is? It is run against a server
-/// that is right and against five that are broken, and against small programs that misbehave.
+/// that is right and against two dozen that are broken, and against small programs that misbehave.
 
 #include "harness/catch.hpp"
 #include "harness/child.hpp"
@@ -21,26 +21,40 @@ struct verdict {
     std::string report;
 };
 
-/// Runs one case, or all if it is "", against the server with that defect.
-verdict check_server(const std::string& defect, const std::string& test_case = "~[ours]") {
-    const auto command = build_program("tests/broken_server") + " " + defect + " {port}";
-    child runner({build_program("tests/check_server"), "--server", command, test_case});
+/// Runs one case, or all if it is left out, against the server with that defect.
+verdict check_server(const std::string& defect, const std::string& test_case = "~[ours]",
+                     bool knows_our_options = false) {
+    const auto broken = build_program("tests/broken_server");
+    std::vector<std::string> words{build_program("tests/check_server"), test_case};
+    if (knows_our_options)
+        words.insert(words.end(), {"--program", broken, "--server-args", defect});
+    else
+        words.insert(words.end(), {"--server", broken + " " + defect + " {port}"});
+    child runner(words);
     const auto ended = runner.wait_exit(std::chrono::minutes(5));
     if (!ended) throw failure("check_server does not end:\n" + runner.out());
     return {ended->ok(), runner.out() + runner.err()};
 }
 
+constexpr const char* harmless_case = "bytes of every value come back as they are";
+
 /// It fails the case, for the reason that its defect gives, and passes one that has nothing to do
 /// with it.
-void check_found(const std::string& defect, const std::string& test_case,
-                 const std::string& reason) {
-    const auto found = check_server(defect, test_case);
+void check_found(const std::string& defect, const std::string& test_case, const std::string& reason,
+                 bool knows_our_options = false, const std::string& harmless = harmless_case) {
+    const auto found = check_server(defect, test_case, knows_our_options);
     INFO(found.report);
     CHECK_FALSE(found.passes);
     CHECK_THAT(found.report, contains(reason));
-    const auto harmless = check_server(defect, "bytes of every value come back as they are");
-    INFO(harmless.report);
-    CHECK(harmless.passes);
+    const auto other = check_server(defect, harmless, knows_our_options);
+    INFO(other.report);
+    CHECK(other.passes);
+}
+
+/// The same with a case about options and signals.
+void check_found_in_ours(const std::string& defect, const std::string& test_case,
+                         const std::string& reason) {
+    check_found(defect, test_case, reason, true);
 }
 
 } // namespace
@@ -76,6 +90,104 @@ TEST_CASE("a server that spins when it is out of descriptors is found", "[broken
     check_found("spins_on_emfile",
                 "out of descriptors\\, the server rests until it has one\\, and serves all",
                 "meter.share()");
+}
+
+TEST_CASE("a server that never arms EPOLLOUT is found", "[broken][release]") {
+    check_found("never_arms_epollout", "the smallest buffers that the kernel allows lose nothing",
+                "nothing moved");
+}
+
+TEST_CASE("a server that always arms EPOLLOUT is found", "[broken][release]") {
+    check_found("always_arms_epollout",
+                "with 500 connections and nothing to do\\, it uses no processor time",
+                "meter.share()");
+}
+
+TEST_CASE("a server that loses the edge behind a short read is found", "[broken][release]") {
+    check_found("loses_the_edge", "data and the end of the stream in one go are both seen",
+                "no end of the stream");
+}
+
+TEST_CASE("a server that mistakes a newcomer for who has left is found", "[broken][release]") {
+    check_found("mistakes_newcomers", "who comes while another leaves is not mistaken for him",
+                "the server ");
+}
+
+TEST_CASE("a server that mixes its clients up is found", "[broken][release]") {
+    check_found("mixes_clients_up", "30 clients at once get their own bytes", "lost: ");
+}
+
+TEST_CASE("a server that takes a NUL for the end is found", "[broken][release]") {
+    check_found("takes_nul_for_the_end", harmless_case, "ended the stream after 0", false,
+                "writing to a client that has closed does not end the server");
+}
+
+TEST_CASE("a server that SIGPIPE ends is found", "[broken][release]") {
+    check_found("dies_of_sigpipe",
+                "answering a client that has left after its last word ends nothing", "FAILED");
+}
+
+TEST_CASE("a server that a client's reset ends is found", "[broken][release]") {
+    check_found("dies_of_a_reset", "a reset while bytes are owed ends that connection only",
+                "FAILED");
+}
+
+TEST_CASE("a server that closes on urgent data is found", "[broken][release]") {
+    check_found("closes_on_urgent_data", "urgent bytes between the others derail nothing",
+                "FAILED");
+}
+
+TEST_CASE("a server that ignores a half-close is found", "[broken][release]") {
+    check_found("ignores_half_close", "data and the end of the stream in one go are both seen",
+                "no end of the stream");
+}
+
+TEST_CASE("a server that one client can keep for itself is found", "[broken][release]") {
+    check_found("serves_one_until_it_rests",
+                "clients that never stop sending and reading keep no other waiting", "took <");
+}
+
+TEST_CASE("a server that accepts a few clients an edge is found", "[broken][release]") {
+    check_found("accepts_few_an_edge", "900 clients that connect in the same moment are all served",
+                "burst.served()");
+}
+
+TEST_CASE("a server that keeps a record of each client is found", "[broken][release]") {
+    check_found("leaks_memory", "descriptors and memory are the same after 4000 connections",
+                "memory(server->pid()).anonymous");
+}
+
+TEST_CASE("a server without CLOEXEC is found", "[broken][release]") {
+    check_found_in_ours("inherits_descriptors", "no descriptor is inherited by a child",
+                        "each.close_on_exec");
+}
+
+TEST_CASE("a server that delays small writes is found", "[broken][release]") {
+    check_found_in_ours(
+        "delays_small_writes",
+        "accepted sockets have no delay\\, and keep-alive at 15 s\\, 15 s\\, 9 probes",
+        "socket_option(fd, IPPROTO_TCP");
+}
+
+TEST_CASE("a server with a short backlog is found", "[broken][release]") {
+    check_found_in_ours("short_backlog", "a listener has SO_REUSEADDR and the system's backlog",
+                        "backlog(fd) == somaxconn");
+}
+
+TEST_CASE("a server whose timers do not move is found", "[broken][release]") {
+    check_found_in_ours("does_not_move_timers", "messages extend --idle-timeout", "the server ");
+}
+
+TEST_CASE("a server whose timeouts come 20 ms early is found", "[broken][release]") {
+    check_found_in_ours(
+        "times_out_early",
+        "who says nothing is closed by --idle-timeout\\, never early and not much later",
+        "ended - sent >= span");
+}
+
+TEST_CASE("a server that stops with bytes owed is found", "[broken][release]") {
+    check_found_in_ours("stops_with_bytes_owed", "a stop sends what the server has already read",
+                        "rest.bytes.size() >= read");
 }
 
 TEST_CASE("the harness itself says when no server was chosen", "[harness]") {

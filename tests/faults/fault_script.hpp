@@ -1,0 +1,67 @@
+#pragma once
+/// \file
+/// What a preloaded fault_injector is told to do, as a line of words:
+///
+///     seed=7 every=3 timer=100 recv:short=0.5 accept4:emfile=3 epoll_ctl:enospc=2@10
+///
+///     CALL:FAULT=0.5   each call is hit with that chance (there is a point in it)
+///     CALL:FAULT=3     the first three calls are
+///     CALL:FAULT=2@10  two are, after ten that were not
+///     seed=N           which calls a chance hits
+///     every=K          recv and send are hit on each K-th accepted connection only
+///     timer=N          a signal every N microseconds, without SA_RESTART
+///
+/// CALL is recv (recvmsg, too), send (sendmsg, too), accept4, epoll_wait (epoll_pwait2, too),
+/// epoll_pwait2, epoll_ctl, poll, select, socket, connect or pthread_create. FAULT is an errno's
+/// name in small letters, or `short` (recv, send: less than was asked for; epoll_wait: one event
+/// at a time), `byte` (recv, send: one byte), or `spurious` (epoll_wait, poll: somebody is
+/// reported who is not ready).
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace faults {
+
+enum class call : std::uint8_t {
+    recv,
+    send,
+    accept4,
+    epoll_wait,
+    epoll_pwait2,
+    epoll_ctl,
+    poll,
+    select,
+    socket,
+    connect,
+    pthread_create
+};
+
+/// Faults that are no errno; errnos are positive.
+inline constexpr int fault_short = -1;
+inline constexpr int fault_spurious = -2;
+inline constexpr int fault_byte = -3;
+
+struct rule {
+    call where{};
+    int fault = 0;           ///< an errno or one of the above
+    double chance = 0;       ///< or, if it is 0:
+    std::uint64_t after = 0; ///< so many calls go well,
+    std::uint64_t count = 0; ///< then so many don't
+};
+
+struct script {
+    std::uint64_t seed = 1;
+    std::uint64_t every = 1;
+    long timer = 0; ///< microseconds
+    std::array<rule, 16> rules{};
+    std::size_t rule_count = 0;
+};
+
+/// \return or nothing, and in `wrong` the word that can't be read. Uses no memory of its own: it
+/// runs before the program that it is for.
+std::optional<script> parse_script(std::string_view line, std::string_view& wrong);
+
+} // namespace faults
