@@ -59,7 +59,7 @@ void expect(bool holds, std::string_view what, std::source_location where) {
 }
 
 void expect_same(std::string_view got, std::string_view wanted, std::source_location where) {
-    if (got != wanted) expect(false, fmt::format("got \"{}\", wanted \"{}\"", got, wanted), where);
+    if (got != wanted) expect(false, fmt::format(R"(got "{}", wanted "{}")", got, wanted), where);
 }
 
 world::world(unsigned threads)
@@ -139,7 +139,7 @@ tcp_ends::tcp_ends() {
 deaf_listener::deaf_listener() : fd_(stream_socket()), addr_(listen_at(fd_.get(), 0)) {
     for (int i = 0; i < 4; ++i) {
         queued_.push_back(stream_socket(SOCK_NONBLOCK));
-        ::connect(queued_.back().get(), &addr_.any, addr_.length);
+        static_cast<void>(::connect(queued_.back().get(), &addr_.any, addr_.length));
     }
 }
 
