@@ -232,11 +232,7 @@ TEST_CASE("the smallest buffers that the kernel allows lose nothing", "[hostile]
     now.check_over();
 }
 
-// Twice in some seventy runs against stage 4, and never against another stage, the client stayed
-// silent when it was woken, and its connection stayed open. Whether the server has lost an edge or
-// the shell's children were not woken is not known yet: until it is, this may fail.
-TEST_CASE("a client that is stopped in the middle gets everything when it goes on",
-          "[hostile][!mayfail]") {
+TEST_CASE("a client that is stopped in the middle gets everything when it goes on", "[hostile]") {
     scene now;
     // It sends 2 MB, and is asleep from the beginning until it is woken.
     const auto script = fmt::format("exec 3<>/dev/tcp/127.0.0.1/{}; echo connected; sleep 0.02; "
@@ -247,8 +243,12 @@ TEST_CASE("a client that is stopped in the middle gets everything when it goes o
     REQUIRE(stopped.wait_line("connected", must_happen));
     ::kill(-stopped.pid(), SIGSTOP);
     for (int i = 0; i < 20; ++i) now.bystander.echo("meanwhile");
-    ::kill(-stopped.pid(), SIGCONT);
-    CHECK(stopped.wait_line("2000000", must_happen));
+    // A child that the shell was just about to fork may be stopped after the others went on.
+    const auto goes_on = [&] {
+        ::kill(-stopped.pid(), SIGCONT);
+        return static_cast<bool>(stopped.wait_line("2000000", milliseconds(100)));
+    };
+    CHECK(wait_for(goes_on, must_happen));
     CHECK(stopped.wait_line("done", must_happen));
     now.check_over();
 }
