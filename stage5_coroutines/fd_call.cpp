@@ -3,8 +3,6 @@
 
 #include "fd_call.hpp"
 
-#include "scheduler.hpp"
-
 #include <cerrno>
 
 namespace stage5 {
@@ -41,7 +39,7 @@ template <typename Call>
 bool fd_call<Call>::suspend(goroutine& who) {
     who.wait_in(self(), &take_turn);
     if (gives_way_) {
-        scheduler::current().yield(who);
+        scheduler::current().put_last(who);
         return true;
     }
     bool has_result = false;

@@ -5,6 +5,7 @@
 /// coroutine goes on only when there is a result. Go: FD.Read, Write, Accept, WaitWrite.
 
 #include "fd.hpp"
+#include "scheduler.hpp"
 #include "task.hpp"
 
 #include <chrono>
@@ -168,7 +169,8 @@ private:
 
 /// Go: FD.Write, FD.Writev. What the peer takes at once has been sent when this object exists;
 /// awaiting it sends the rest. So most writes leave a null pointer in the frame. `bytes` must stay
-/// where they are until then, unless they were lent by a borrowing_read_call.
+/// where they are until then, unless they were lent by a borrowing_read_call. It has to be awaited:
+/// until then nobody else may write.
 class write_call {
 public:
     static constexpr std::string_view op = "write";
@@ -178,11 +180,14 @@ public:
     write_call(fd& on, std::span<const char> bytes, std::chrono::nanoseconds patience = {});
     write_call(fd& on, buffers bytes, std::chrono::nanoseconds patience = {});
 
-    bool await_ready() { return rest_ == nullptr ? !is_turn_over() : rest_->await_ready(); }
+    bool await_ready() {
+        return rest_ == nullptr ? !scheduler::is_turn_over() : rest_->await_ready();
+    }
     template <std::derived_from<goroutine> Promise>
     bool await_suspend(std::coroutine_handle<Promise> who) {
         if (rest_ != nullptr) return rest_->await_suspend(who);
-        give_way(who.promise()); // written; but a client that floods us is not the only one
+        scheduler::current().put_last(
+            who.promise()); // written; but a client that floods us is not the only one
         return true;
     }
     std::expected<value, io_error> await_resume() {
@@ -194,8 +199,6 @@ public:
 
 private:
     void begin(fd& on, buffers bytes, std::chrono::nanoseconds patience);
-    static bool is_turn_over();
-    static void give_way(goroutine& who);
     std::unique_ptr<slow_write> rest_;
 };
 

@@ -2,7 +2,6 @@
 /// Writing: at once what goes, the rest when there is room.
 
 #include "fd_call.hpp"
-#include "scheduler.hpp"
 
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -84,14 +83,6 @@ void write_call::begin(fd& on, buffers bytes, std::chrono::nanoseconds patience)
     if (!n) rest_->fail(n.error());
 }
 // [write]
-
-bool write_call::is_turn_over() {
-    return scheduler::is_turn_over();
-}
-
-void write_call::give_way(goroutine& who) {
-    scheduler::current().yield(who);
-}
 
 slow_write::slow_write(fd& on, buffers bytes, std::size_t written,
                        std::chrono::nanoseconds patience)

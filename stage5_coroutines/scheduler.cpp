@@ -58,10 +58,14 @@ scheduler::scheduler(unsigned threads) : workers_(threads) {
 
 scheduler::~scheduler() {
     if (poll_ != nullptr) stop();
-    begun_ = true;
-    begun_.notify_all();
+    begin();
     threads_.clear();
     the_scheduler = nullptr;
+}
+
+void scheduler::begin() {
+    begun_ = true;
+    begun_.notify_all();
 }
 
 scheduler& scheduler::current() {
@@ -87,8 +91,7 @@ bool scheduler::is_turn_over() {
 }
 
 void scheduler::run() {
-    begun_ = true;
-    begun_.notify_all();
+    begin();
     work(workers_[0]);
     threads_.clear(); // joins them
 }
@@ -229,15 +232,12 @@ bool scheduler::has_work() const {
 void scheduler::ready(runnable& who) {
     worker* const me = this_worker();
     if (me != nullptr && me->of == this) return put(*me, who);
-    {
-        const std::lock_guard lock(mutex_);
-        global_.push_back(&who);
-        global_size_ = global_.size();
-    }
+    put_last(who);
     wake_one();
 }
 
-void scheduler::yield(runnable& who) {
+/// Go: globrunqput
+void scheduler::put_last(runnable& who) {
     const std::lock_guard lock(mutex_);
     global_.push_back(&who);
     global_size_ = global_.size();
@@ -248,11 +248,7 @@ void scheduler::put(worker& me, runnable& who) {
     if (!me.injecting) kicked = me.next.exchange(&who); // runs next; who was to run next, later
     if (unwatched_.load(std::memory_order_relaxed)) wake_one();
     if (kicked == nullptr) return;
-    if (!me.queue.put(*kicked)) {
-        const std::lock_guard lock(mutex_);
-        global_.push_back(kicked);
-        global_size_ = global_.size();
-    }
+    if (!me.queue.put(*kicked)) put_last(*kicked);
     if (me.queue.size() >= worth_waking && searching_ == 0 && sleeping_ != 0) wake_one();
 }
 

@@ -51,8 +51,8 @@ public:
     static bool is_turn_over();
     /// Go: goready. \see stage5::ready
     void ready(runnable& who);
-    /// Puts it behind all others. Go: goschedImpl
-    void yield(runnable& who);
+    /// Puts it behind all others. Go: globrunqput
+    void put_last(runnable& who);
 
 private:
     struct worker {
@@ -70,6 +70,7 @@ private:
     static worker*& this_worker();
 
     explicit scheduler(unsigned threads);
+    void begin();
     void work(worker& me);
     runnable* find(worker& me);
     runnable* look(worker& me);
@@ -128,7 +129,7 @@ struct yield {
     static bool await_ready() noexcept { return false; }
     template <std::derived_from<goroutine> Promise>
     static void await_suspend(std::coroutine_handle<Promise> who) {
-        scheduler::current().yield(who.promise());
+        scheduler::current().put_last(who.promise());
     }
     static void await_resume() noexcept {}
 };
