@@ -4,6 +4,7 @@
 #include "options.hpp"
 
 #include "log.hpp"
+#include "trace.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -40,7 +41,7 @@ std::expected<wait_method, std::string> parse_wait(std::string_view text) {
 
 std::expected<options, int> parse_options(int argc, const char* const* argv) {
     options read;
-    std::string listen, grace, wait;
+    std::string listen, grace, wait, trace_file;
     CLI::App app{"An echo server: every byte comes back once, in order.", "stage2_server"};
     app.add_option("-l,--listen", listen, "where clients connect; unix:PATH, unix:@NAME")
         ->option_text("ADDRESS [:8080]")
@@ -56,6 +57,9 @@ std::expected<options, int> parse_options(int argc, const char* const* argv) {
     app.add_option("--wait", wait, "how to find out who is ready")
         ->option_text("spin|select|poll [poll]")
         ->check(reads_into(read.wait, parse_wait));
+    app.add_option("--trace", trace_file, "what happened, as Chrome trace events")
+        ->option_text("FILE [none]")
+        ->check(trace::start);
     app.set_version_flag("--version", fmt::format("stage2_server {}", version));
     try {
         app.parse(argc, argv);

@@ -3,6 +3,8 @@
 
 #include "poller.hpp"
 
+#include "trace.hpp"
+
 #include <sys/select.h>
 
 #include <algorithm>
@@ -53,7 +55,7 @@ std::span<const int> poller::wait(std::chrono::milliseconds timeout) {
 bool poller::ask_poll(std::chrono::milliseconds timeout) {
     const auto limit = std::min(timeout,
                                 std::chrono::milliseconds(std::numeric_limits<int>::max()));
-    return ::poll(watched_.data(), watched_.size(), static_cast<int>(limit.count())) > 0;
+    return trace::poll(watched_.data(), watched_.size(), static_cast<int>(limit.count())) > 0;
 }
 
 /// The sets are the kernel's to overwrite, so they are made anew for each call.
@@ -69,7 +71,7 @@ bool poller::ask_select(std::chrono::milliseconds timeout) {
     }
     timeval limit{timeout.count() / 1000, timeout.count() % 1000 * 1000};
     timeval* const patience = timeout == forever ? nullptr : &limit;
-    if (::select(highest + 1, &readers, &writers, nullptr, patience) <= 0) return false;
+    if (trace::select(highest + 1, &readers, &writers, nullptr, patience) <= 0) return false;
     for (pollfd& entry : watched_) {
         entry.revents = 0;
         if (FD_ISSET(entry.fd, &readers)) entry.revents |= POLLIN;

@@ -28,9 +28,9 @@ enum class interest : short { read = POLLIN, write = POLLOUT, both = POLLIN | PO
 /// The descriptors that somebody waits for. Not thread-safe. Descriptors are borrowed.
 class poller {
 public:
-    static constexpr std::chrono::milliseconds forever{-1};
+    static constexpr std::chrono::milliseconds forever{-1}; ///< a timeout: there is none
 
-    explicit poller(wait_method method) : method_(method) {}
+    explicit poller(wait_method method) : method_(method) {} ///< that watches nobody yet
 
     /// Begins to watch `fd`. \return or EBADF where select() can't: its sets end at FD_SETSIZE
     std::expected<void, syscall_error> add(int fd, interest what);

@@ -11,6 +11,7 @@
 #include "connection.hpp"
 #include "log.hpp"
 #include "poller.hpp"
+#include "trace.hpp"
 
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -150,6 +151,7 @@ void server::admit(accepted client) {
 void server::advance(int fd) {
     const auto found = connections_.find(fd);
     if (found == connections_.end()) return;
+    const trace::span turn("turn", {.fd = fd});
     const auto watched = found->second.wants();
     try {
         found->second.advance(buffer_);

@@ -3,6 +3,8 @@
 
 #include "socket.hpp"
 
+#include "trace.hpp"
+
 #include <fmt/format.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
@@ -112,7 +114,7 @@ std::expected<accepted, syscall_error> accept(int listener) {
     while (true) {
         accepted client;
         client.fd = unique_fd{
-            ::accept4(listener, &client.peer.any, &client.peer.length, socket_flags)};
+            trace::accept4(listener, &client.peer.any, &client.peer.length, socket_flags)};
         if (client.fd) return client;
         if (!is_about_a_lost_connection(errno))
             return std::unexpected(syscall_error{"accept4", errno});
@@ -131,7 +133,7 @@ bool would_block(const syscall_error& error) {
 
 std::expected<std::size_t, syscall_error> read(int fd, std::span<char> buffer) {
     while (true) {
-        const auto n = ::recv(fd, buffer.data(), buffer.size(), 0);
+        const auto n = trace::recv(fd, buffer.data(), buffer.size(), 0);
         if (n >= 0) return static_cast<std::size_t>(n);
         if (errno != EINTR) return std::unexpected(syscall_error{"read", errno});
     }
@@ -141,7 +143,7 @@ std::expected<std::size_t, syscall_error> write(int fd, std::span<const char> by
     std::size_t written = 0;
     while (written < bytes.size()) {
         const auto rest = bytes.subspan(written);
-        const auto n = ::send(fd, rest.data(), rest.size(), MSG_NOSIGNAL);
+        const auto n = trace::send(fd, rest.data(), rest.size(), MSG_NOSIGNAL);
         if (n >= 0)
             written += static_cast<std::size_t>(n);
         else if (errno == EINTR)

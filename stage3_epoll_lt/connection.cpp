@@ -4,6 +4,7 @@
 #include "connection.hpp"
 
 #include "log.hpp"
+#include "trace.hpp"
 
 #include <sys/socket.h>
 
@@ -84,6 +85,7 @@ void connection::linger(std::span<char> buffer) {
 
 void connection::close() {
     note("disconnected from", client_.peer);
+    trace::event("close", {.fd = fd()});
     state_ = state::closed;
 }
 

@@ -29,9 +29,12 @@ namespace stage3 {
 /// TCP itself, and at most one buffer is kept for it. Not thread-safe.
 class connection {
 public:
+    /// Begins with `reading`; the poller has yet to be told.
     explicit connection(accepted client);
 
+    /// The number, for the poller and the server's table; borrowed, and ours also when is_closed().
     [[nodiscard]] int fd() const noexcept { return client_.fd.get(); }
+    /// Whether it has ended: whoever holds it takes it out of the poller, then destroys it.
     [[nodiscard]] bool is_closed() const noexcept { return state_ == state::closed; }
     /// What the poller should watch for.
     [[nodiscard]] interest wants() const noexcept;

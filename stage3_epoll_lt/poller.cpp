@@ -4,6 +4,8 @@
 
 #include "poller.hpp"
 
+#include "trace.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -39,8 +41,8 @@ std::span<const int> poller::wait(std::chrono::milliseconds timeout) {
     std::array<epoll_event, events_a_turn> events;
     const auto limit = std::min(timeout,
                                 std::chrono::milliseconds(std::numeric_limits<int>::max()));
-    const int n = ::epoll_wait(epoll_.get(), events.data(), events_a_turn,
-                               static_cast<int>(limit.count()));
+    const int n = trace::epoll_wait(epoll_.get(), events.data(), events_a_turn,
+                                    static_cast<int>(limit.count()));
     // Nobody in time, or a signal came first (-1, EINTR): the caller looks again.
     for (int i = 0; i < n; ++i) ready_.push_back(events[static_cast<std::size_t>(i)].data.fd);
     return ready_;
@@ -51,7 +53,7 @@ std::expected<void, syscall_error> poller::control(int operation, int fd, std::u
     epoll_event event{};
     event.events = events;
     event.data.fd = fd;
-    if (::epoll_ctl(epoll_.get(), operation, fd, &event) == 0) return {};
+    if (trace::epoll_ctl(epoll_.get(), operation, fd, &event) == 0) return {};
     return std::unexpected(syscall_error{"epoll_ctl", errno});
 }
 

@@ -26,8 +26,10 @@ enum class interest : std::uint32_t {
 /// The descriptors that somebody waits for. Not thread-safe. Descriptors are borrowed.
 class poller {
 public:
-    static constexpr std::chrono::milliseconds forever{-1};
+    static constexpr std::chrono::milliseconds forever{-1}; ///< a timeout: there is none
 
+    /// An epoll instance that watches nobody; if there is none to be had, add() says so, with
+    /// EBADF. Go: netpollinit, which throws.
     poller();
 
     /// Begins to watch `fd`. \return or what epoll_ctl says: ENOSPC, ENOMEM

@@ -20,8 +20,8 @@ class connection;
 
 /// What all connections of a server share.
 struct surroundings {
-    run_queue& queue;
-    options how;
+    run_queue& queue;         ///< where who has been woken waits for its turn
+    options how;              ///< how long a client may take for what
     std::vector<char> buffer; ///< lent to whose turn it is: an idle connection has none
     std::function<void(connection&)> turn; ///< called when a connection has been woken
 };
@@ -44,6 +44,8 @@ struct surroundings {
 /// until it is closed. Not thread-safe.
 class connection : public runnable {
 public:
+    /// Begins with `reading`, parked nowhere: to be queued for its first turn. \param around must
+    /// outlive it
     connection(fd socket, surroundings& around);
 
     /// Whether nothing is left of it, neither a descriptor nor a call that is pending.

@@ -3,6 +3,8 @@
 
 #include "fd.hpp"
 
+#include "trace.hpp"
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -116,7 +118,7 @@ std::expected<std::size_t, syscall_error> fd::receive(std::span<char> buffer) {
     while (true) {
         message.msg_control = control.data();
         message.msg_controllen = control.size();
-        const auto n = ::recvmsg(get(), &message, 0);
+        const auto n = trace::recvmsg(get(), &message, 0);
         if (n >= 0) {
             int left = 1;
             const cmsghdr* const header = CMSG_FIRSTHDR(&message);
@@ -171,7 +173,7 @@ std::expected<void, io_error> fd::connect(const address& to, waiter& w) {
     const auto entered = enter(side::write);
     if (!entered) return entered;
     if (!std::exchange(connecting_, true)) {
-        if (::connect(get(), &to.any, to.length) == 0) return {};
+        if (trace::connect(get(), &to.any, to.length) == 0) return {};
         if (errno != EINPROGRESS && errno != EINTR) return failed({"connect", errno});
     }
     while (true) {
@@ -202,8 +204,10 @@ std::expected<void, io_error> fd::enter(side s) {
 /// \return nothing when there is reason to try again, or why the call must return
 std::expected<void, io_error> fd::wait(side s, waiter& w) {
     parked_ = static_cast<std::uint8_t>(parked_ | bit(s)); // before: `w` may run before we are back
+    trace::event("park", {.fd = get(), .waiter = &w});
     const auto status = pd_->block(s, w);
     if (status == poll_status::parked) return std::unexpected(from(status));
+    trace::event("not parked", {.fd = get(), .waiter = &w}); // something came in between
     parked_ = static_cast<std::uint8_t>(parked_ & ~bit(s));
     if (status == poll_status::ready) return {};
     return std::unexpected(from(status));
@@ -234,6 +238,7 @@ fd::~fd() {
 void fd::destroy() {
     if (pd_ == nullptr) return;
     poll_->remove(*std::exchange(pd_, nullptr));
+    trace::event("close", {.fd = get()});
     socket_.reset();
 }
 

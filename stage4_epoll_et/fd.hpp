@@ -18,6 +18,7 @@ namespace stage4 {
 
 /// Why a call of fd did not do all that it was asked. Go: internal/poll's errors.
 struct io_error {
+    /// What came in between.
     enum class reason : std::uint8_t {
         pending,           ///< the waiter was parked: call again when it has been woken
         net_closing,       ///< Go: ErrNetClosing
@@ -26,12 +27,14 @@ struct io_error {
         already_waiting,   ///< two calls on one side
         failed,            ///< `call` says it
     };
-    reason why = reason::failed;
-    syscall_error call{};
+    reason why = reason::failed; ///< which of them it was
+    syscall_error call{};        ///< its name and errno, where one has failed
 
+    /// Whether it is no error at all: the waiter is parked.
     [[nodiscard]] bool is_pending() const { return why == reason::pending; }
     /// Go: net.Error.Timeout
     [[nodiscard]] bool is_timeout() const { return why == reason::deadline_exceeded; }
+    /// Go's text for it: "use of closed network connection", "i/o timeout".
     [[nodiscard]] std::string message() const;
 };
 
@@ -43,9 +46,9 @@ public:
     /// \param asks whether TCP_INQ is on already, inherited from the listener
     static std::expected<fd, syscall_error> open(netpoll& poll, unique_fd socket,
                                                  bool asks = false);
-    fd(fd&& other) noexcept;
-    fd& operator=(fd&&) = delete;
-    ~fd();
+    fd(fd&& other) noexcept;      ///< of which no call may be pending; `other` is closed then
+    fd& operator=(fd&&) = delete; ///< a call that is pending would lose what it waits for
+    ~fd(); ///< as close(), and the number is free: who was woken must not call
 
     /// Reads what there is; 0 is the end of the stream. Go: FD.Read.
     std::expected<std::size_t, io_error> read(std::span<char> buffer, waiter& w);

@@ -56,7 +56,7 @@ public:
     int fd = -1;             ///< borrowed
     std::uint32_t index = 0; ///< where it is in its cache, for ever
 
-    basic_poll_desc() : timer{nullptr} {}
+    basic_poll_desc() : timer{nullptr} {} ///< nobody's yet: open() begins a life
 
     /// Begins a life for `descriptor`. To be called before the poller knows of it: an edge may
     /// come at once. Go: poll_runtime_pollOpen.

@@ -20,6 +20,7 @@ inline constexpr std::size_t longest_line = 64 * 1024;
 /// waits has no buffer. One coroutine at a time. Go: bufio.Reader
 class reader {
 public:
+    /// Shares the connection; nobody else should read from it. Go: bufio.NewReader
     explicit reader(net::conn from) : from_(std::move(from)) {}
 
     /// The next line with its newline, valid until the next call; at the end of the stream what

@@ -26,8 +26,8 @@ public:
 
     /// \param capacity how many values may be in it that nobody waits for
     explicit chan(std::size_t capacity) : capacity_(capacity) {}
-    chan(const chan&) = delete;
-    chan& operator=(const chan&) = delete;
+    chan(const chan&) = delete;            ///< who waits in it points to it
+    chan& operator=(const chan&) = delete; ///< the same
 
     /// Gives the value to who waits longest, or keeps it. From any thread.
     /// \return false if it is full. Go: select with a default
@@ -63,12 +63,14 @@ private:
 template <typename T>
 class chan<T>::receiving : waiter {
 public:
+    /// What receive() makes; it takes nothing before it is awaited.
     receiving(chan& from, nanotime until)
         : waiter{&ring}, from_(from), until_(until), alarm_(*this) {}
-    receiving(const receiving&) = delete;
-    receiving& operator=(const receiving&) = delete;
+    receiving(const receiving&) = delete;            ///< the line points to it
+    receiving& operator=(const receiving&) = delete; ///< the same
 
-    static bool await_ready() noexcept { return false; }
+    static bool await_ready() noexcept { return false; } ///< the lock first: await_suspend()
+    /// Takes a value that is there, or gets in line. \return whether it waits. Go: chanrecv
     template <std::derived_from<goroutine> Promise>
     bool await_suspend(std::coroutine_handle<Promise> who) {
         const std::lock_guard guard(from_.mutex_);
@@ -83,7 +85,7 @@ public:
         if (until_ != 0) scheduler::current().poll().set_alarm(alarm_, until_);
         return true;
     }
-    std::optional<T> await_resume() { return std::move(value_); }
+    std::optional<T> await_resume() { return std::move(value_); } ///< nothing: it is too late
 
 private:
     friend class chan;

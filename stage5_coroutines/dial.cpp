@@ -5,6 +5,7 @@
 
 #include "chan.hpp"
 #include "scheduler.hpp"
+#include "trace.hpp"
 
 #include <arpa/inet.h>
 #include <sys/socket.h>
@@ -27,7 +28,7 @@ error failed(const std::string& network, const address& to, io_error why) {
 }
 
 error too_late(const std::string& network, std::string_view to = "") {
-    const io_error why{0, io_error::reason::deadline_exceeded};
+    const io_error why{io_error::reason::deadline_exceeded};
     return error({"dial", network, "", std::string(to), why.message("")}, why);
 }
 
@@ -98,13 +99,13 @@ task<std::expected<fd_ref, io_error>> connect(address to, deadline until,
                                               std::shared_ptr<cancellation> race) {
     replace_wildcard(to);
     unique_fd socket{::socket(to.family(), SOCK_STREAM | socket_flags, 0)};
-    if (!socket) co_return std::unexpected(io_error{errno, io_error::reason::failed});
-    const bool connected = ::connect(socket.get(), &to.any, to.length) == 0;
+    if (!socket) co_return std::unexpected(io_error{io_error::reason::failed, errno});
+    const bool connected = trace::connect(socket.get(), &to.any, to.length) == 0;
     if (!connected && errno != EINPROGRESS && errno != EINTR)
-        co_return std::unexpected(io_error{errno, io_error::reason::failed});
+        co_return std::unexpected(io_error{io_error::reason::failed, errno});
     auto opened = fd::open(std::move(socket), to);
     if (!opened)
-        co_return std::unexpected(io_error{opened.error().number, io_error::reason::failed});
+        co_return std::unexpected(io_error{io_error::reason::failed, opened.error().number});
     if (connected) co_return *opened;
 
     fd& connecting = **opened;

@@ -33,6 +33,7 @@ public:
     void cancel();
     /// \return false if it is cancelled already
     bool add(const fd_ref& connecting);
+    /// It has connected, or failed: cancel() does nothing to it any more.
     void remove(const fd_ref& connected);
 
 private:

@@ -5,6 +5,7 @@
 
 #include "op_error.hpp"
 #include "scheduler.hpp"
+#include "trace.hpp"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -15,6 +16,24 @@
 #include <cstring>
 
 namespace stage5 {
+
+/// Go: convertErr.
+io_error from(poll_status status) {
+    using reason = io_error::reason;
+    switch (status) {
+    case poll_status::closing:
+        return {reason::net_closing};
+    case poll_status::timed_out:
+        return {reason::deadline_exceeded};
+    case poll_status::not_pollable:
+        return {reason::not_pollable};
+    case poll_status::already_waiting:
+    case poll_status::parked:
+    case poll_status::ready:
+        break;
+    }
+    return {reason::none};
+}
 
 std::string io_error::message(std::string_view call) const {
     switch (why) {
@@ -65,6 +84,7 @@ bool fd::close() {
 void fd::leave(bool last) {
     if (!last) return;
     scheduler::current().poll().remove(*pd_);
+    trace::event("close", {.fd = get()});
     socket_.reset();
     mutex_.gone();
 }
@@ -72,26 +92,25 @@ void fd::leave(bool last) {
 /// recv, and whether it has taken all there is. A short count alone does not tell: a read also
 /// stops at urgent data, and ends before an end of file that came along (Go issue 8891 was such a
 /// hang). TCP counts what is left, the end of file as one more; a Unix socket is always asked.
-/// \return 0 or errno
-int fd::receive(std::span<char> buffer, std::size_t& count) {
+std::expected<std::size_t, syscall_error> fd::receive(std::span<char> buffer) {
     iovec into{buffer.data(), buffer.size()};
     alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control;
     msghdr message{};
     message.msg_iov = &into;
     message.msg_iovlen = 1;
-    message.msg_control = control.data();
     while (true) {
+        message.msg_control = control.data();
         message.msg_controllen = control.size();
-        const auto n = asks_ ? ::recvmsg(get(), &message, 0)
-                             : ::read(get(), buffer.data(), buffer.size());
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return errno;
-        int left = 1;
-        const cmsghdr* const header = asks_ ? CMSG_FIRSTHDR(&message) : nullptr;
-        if (header != nullptr) std::memcpy(&left, CMSG_DATA(header), sizeof left);
-        drained_ = left == 0;
-        count = static_cast<std::size_t>(n);
-        return 0;
+        const auto n = asks_ ? trace::recvmsg(get(), &message, 0)
+                             : trace::read(get(), buffer.data(), buffer.size());
+        if (n >= 0) {
+            int left = 1;
+            const cmsghdr* const header = asks_ ? CMSG_FIRSTHDR(&message) : nullptr;
+            if (header != nullptr) std::memcpy(&left, CMSG_DATA(header), sizeof left);
+            drained_ = left == 0;
+            return static_cast<std::size_t>(n);
+        }
+        if (errno != EINTR) return std::unexpected(syscall_error{"read", errno});
     }
 }
 

@@ -23,20 +23,24 @@ namespace stage5 {
 
 /// Why a call of fd did not do all that it was asked. Go: internal/poll's errors.
 struct io_error {
+    /// What came in between.
     enum class reason : std::uint8_t {
-        none,
+        none,              ///< it did
         net_closing,       ///< Go: ErrNetClosing
         deadline_exceeded, ///< Go: ErrDeadlineExceeded
         not_pollable,      ///< Go: ErrNotPollable
         failed,            ///< `number` says it
     };
-    int number = 0; ///< errno
-    reason why = reason::none;
+    reason why = reason::none; ///< which of them it was
+    int number = 0;            ///< errno of the call that failed; of which, the caller knows
 
-    explicit operator bool() const { return why != reason::none; }
+    explicit operator bool() const { return why != reason::none; } ///< Go: err != nil
     /// Go's text for it. \param call the system call that failed, if one did
     [[nodiscard]] std::string message(std::string_view call) const;
 };
+
+/// Go: convertErr.
+io_error from(poll_status status);
 
 class fd_ref;
 
@@ -49,8 +53,8 @@ public:
     /// \param peer who is at the other end, where somebody is
     static std::expected<fd_ref, syscall_error> open(unique_fd socket, const address& peer = {},
                                                      bool asks = false);
-    fd(const fd&) = delete;
-    fd& operator=(const fd&) = delete;
+    fd(const fd&) = delete;            ///< it is shared through fd_ref
+    fd& operator=(const fd&) = delete; ///< the same
 
     /// A point in time, or 0 for none. Go: FD.SetReadDeadline, FD.SetWriteDeadline.
     /// \return false if it is closed
@@ -58,18 +62,19 @@ public:
     /// Does something short with the number, which stays ours meanwhile. \return or net_closing
     template <typename Use>
     io_error with_number(const Use& use) {
-        if (!mutex_.add_reference()) return {0, io_error::reason::net_closing};
+        if (!mutex_.add_reference()) return {io_error::reason::net_closing};
         const int number = use(get()) == 0 ? 0 : errno;
         leave(mutex_.drop_reference());
-        return {number, number == 0 ? io_error::reason::none : io_error::reason::failed};
+        return {number == 0 ? io_error::reason::none : io_error::reason::failed, number};
     }
     /// Lets all calls return net_closing, now and later; those that are in progress may still be
     /// on their way out when it returns. Go: FD.Close, without its wait.
     /// \return false if it was closed before
     bool close();
 
-    /// Whose it is and who is at the other end, also when it is closed. Go: netFD.laddr, raddr
+    /// Our end of it, also when it is closed. Go: netFD.laddr
     [[nodiscard]] address local_addr() const { return names_.local(); }
+    /// The other end; AF_UNSPEC for a listener. Go: netFD.raddr
     [[nodiscard]] address remote_addr() const { return names_.remote(); }
 
     /// The number, for getsockname and the like; -1 once it is closed.
@@ -88,7 +93,7 @@ private:
     static void* operator new(std::size_t size) { return frame_cache::allocate(size); }
     static void operator delete(void* what, std::size_t size) { frame_cache::release(what, size); }
     void leave(bool last);
-    int receive(std::span<char> buffer, std::size_t& count);
+    std::expected<std::size_t, syscall_error> receive(std::span<char> buffer);
 
     fd_mutex mutex_;
     std::atomic<std::uint32_t> owners_ = 1; ///< fd_refs
@@ -103,22 +108,27 @@ private:
 /// connections are 15,000 of everything here.
 class fd_ref {
 public:
-    fd_ref() noexcept = default;
+    fd_ref() noexcept = default; ///< of none
+    /// The first one. \param made by fd::open(), which has counted us
     explicit fd_ref(fd* made) noexcept : fd_(made) {}
+    /// One more. Thread-safe as far as the count goes.
     fd_ref(const fd_ref& other) noexcept : fd_(other.fd_) {
         if (fd_ != nullptr) fd_->owners_.fetch_add(1, std::memory_order_relaxed);
     }
+    /// As many as before: `other` is of none then.
     fd_ref(fd_ref&& other) noexcept : fd_(std::exchange(other.fd_, nullptr)) {}
+    /// Of what `other` is; one less of what it was before.
     fd_ref& operator=(fd_ref other) noexcept {
         std::swap(fd_, other.fd_);
         return *this;
     }
+    /// One less; the last one closes. Go needs a finalizer: netFD.setAddr
     ~fd_ref() {
         if (fd_ != nullptr && fd_->owners_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete fd_;
     }
-    fd& operator*() const noexcept { return *fd_; }
-    fd* operator->() const noexcept { return fd_; }
-    explicit operator bool() const noexcept { return fd_ != nullptr; }
+    fd& operator*() const noexcept { return *fd_; }                    ///< there must be one
+    fd* operator->() const noexcept { return fd_; }                    ///< the same
+    explicit operator bool() const noexcept { return fd_ != nullptr; } ///< whether there is one
 
 private:
     fd* fd_ = nullptr;

@@ -3,19 +3,11 @@
 
 #include "fd_call.hpp"
 
+#include "trace.hpp"
+
 #include <cerrno>
 
 namespace stage5 {
-namespace {
-
-/// Go: convertErr.
-io_error::reason from(poll_status status) {
-    if (status == poll_status::closing) return io_error::reason::net_closing;
-    if (status == poll_status::timed_out) return io_error::reason::deadline_exceeded;
-    return io_error::reason::not_pollable;
-}
-
-} // namespace
 
 // [call]
 template <typename Call>
@@ -62,7 +54,7 @@ bool fd_call<Call>::begin() {
     auto status = prepare(skips);
     if (status == poll_status::timed_out && self().goes_on()) status = prepare(skips);
     if (status != poll_status::ready) {
-        error_.why = from(status);
+        error_ = from(status);
         return true;
     }
     return !skips && self().attempt();
@@ -77,11 +69,13 @@ poll_status fd_call<Call>::prepare(bool skips) {
 template <typename Call>
 bool fd_call<Call>::wait(goroutine& who) {
     while (true) {
+        trace::event("park", {.fd = on_->get(), .waiter = &who});
         const auto status = on_->pd_->block(side_, who);
         if (status == poll_status::parked) return false;
+        trace::event("not parked", {.fd = on_->get(), .waiter = &who}); // something came in between
         if (status == poll_status::timed_out && self().goes_on()) continue;
         if (status != poll_status::ready) {
-            error_.why = from(status);
+            error_ = from(status);
             return true;
         }
         if (self().attempt()) return true;
@@ -104,7 +98,7 @@ void fd_call<Call>::take_turn(runnable& who) {
 template <typename Call>
 bool fd_call<Call>::fail(int number) {
     if (number == EAGAIN) return false;
-    error_ = {number, io_error::reason::failed};
+    error_ = {io_error::reason::failed, number};
     return true;
 }
 
@@ -121,8 +115,10 @@ template class fd_call<slow_write>;
 
 bool read_call::attempt() {
     if (into_.empty()) return true; // as if it were the end of the stream. Go issue 15735
-    const int failed = receive(into_, count_);
-    return failed == 0 || fail(failed);
+    const auto n = receive(into_);
+    if (!n) return fail(n.error().number);
+    count_ = *n;
+    return true;
 }
 
 std::expected<std::size_t, io_error> read_call::await_resume() {
@@ -132,10 +128,9 @@ std::expected<std::size_t, io_error> read_call::await_resume() {
 }
 
 bool borrowing_read_call::attempt() {
-    std::size_t count = 0;
-    const int failed = receive(scheduler::buffer().first(count_), count);
-    if (failed != 0) return fail(failed);
-    count_ = static_cast<std::uint32_t>(count);
+    const auto n = receive(scheduler::buffer().first(count_));
+    if (!n) return fail(n.error().number);
+    count_ = static_cast<std::uint32_t>(*n);
     return true;
 }
 

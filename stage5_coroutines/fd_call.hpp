@@ -27,7 +27,7 @@ namespace stage5 {
 template <typename Call>
 class fd_call {
 public:
-    [[nodiscard]] const fd& on() const { return *on_; }
+    [[nodiscard]] const fd& on() const { return *on_; } ///< whose call it is
     /// How much it has done, if it fails in the middle of it.
     [[nodiscard]] static std::size_t done() { return 0; }
 
@@ -40,7 +40,7 @@ public:
     }
 
 protected:
-    ~fd_call() = default;
+    ~fd_call() = default; ///< a call is destroyed as what it is
 
     /// For await_resume(), once: lets the next one in.
     void leave();
@@ -52,15 +52,20 @@ protected:
     [[nodiscard]] static bool goes_on() { return false; }
     /// fd's friend is this class, not those that are made from it.
     [[nodiscard]] bool is_drained() const { return on_->drained_ && !on_->pd_->ended(); }
+    /// For what is accepted: it inherits TCP_INQ.
     [[nodiscard]] bool asks() const { return on_->asks_; }
-    int receive(std::span<char> into, std::size_t& count) { return on_->receive(into, count); }
+    /// Without waiting. \return or EAGAIN and the like
+    std::expected<std::size_t, syscall_error> receive(std::span<char> into) {
+        return on_->receive(into);
+    }
 
-    fd* on_;
-    io_error error_;
-    bool entered_ = false;
+    fd* on_;                 ///< held by an fd_ref of who awaits
+    io_error error_;         ///< for await_resume()
+    bool entered_ = false;   ///< has its side: leave() has something to give back
     bool gives_way_ = false; ///< before it has tried anything
-    side side_;
+    side side_;              ///< which line, and which word of the poll_desc
 
+    /// The first try. \return whether there is a result
     bool begin();
 
 private:
@@ -79,9 +84,10 @@ private:
 class read_call : public fd_call<read_call> {
 public:
     static constexpr std::string_view op = "read"; ///< as errors call it
-    using value = std::size_t;                     ///< what awaiting it gives
+    using value = std::size_t;                     ///< what awaiting it gives: how many bytes
+    /// \param into has to stay where it is until the call has been awaited
     read_call(fd& on, std::span<char> into) : fd_call(on, side::read), into_(into) {}
-    std::expected<value, io_error> await_resume();
+    std::expected<value, io_error> await_resume(); ///< \return 0 at the end of the stream
 
 private:
     friend fd_call;
@@ -96,10 +102,11 @@ private:
 /// connection keeps a buffer while it waits.
 class borrowing_read_call : public fd_call<borrowing_read_call> {
 public:
-    static constexpr std::string_view op = "read";
-    using value = std::span<const char>;
+    static constexpr std::string_view op = "read"; ///< as errors call it
+    using value = std::span<const char>;           ///< what was read, where it was lent
+    /// \param at_most bytes, up to the size of scheduler::buffer()
     borrowing_read_call(fd& on, std::uint32_t at_most) : fd_call(on, side::read), count_(at_most) {}
-    std::expected<value, io_error> await_resume();
+    std::expected<value, io_error> await_resume(); ///< \return nothing at the end of the stream
 
 private:
     friend fd_call;
@@ -112,10 +119,10 @@ private:
 /// Go: FD.Accept.
 class accept_call : public fd_call<accept_call> {
 public:
-    static constexpr std::string_view op = "accept";
-    using value = fd_ref;
-    explicit accept_call(fd& on) : fd_call(on, side::read) {}
-    std::expected<value, io_error> await_resume();
+    static constexpr std::string_view op = "accept";          ///< as errors call it
+    using value = fd_ref;                                     ///< the connection, in the poller
+    explicit accept_call(fd& on) : fd_call(on, side::read) {} ///< \param on a listener
+    std::expected<value, io_error> await_resume();            ///< \return or accept4's errno
 
 private:
     friend fd_call;
@@ -127,8 +134,8 @@ private:
 /// Waits until a socket that connects has done so, or not: one edge. Go: FD.WaitWrite.
 class writable_call : public fd_call<writable_call> {
 public:
-    explicit writable_call(fd& on) : fd_call(on, side::write) {}
-    io_error await_resume();
+    explicit writable_call(fd& on) : fd_call(on, side::write) {} ///< after connect()
+    io_error await_resume(); ///< \return none: SO_ERROR says how it went; or a deadline, a close
 
 private:
     friend fd_call;
@@ -144,10 +151,11 @@ using buffers = std::span<const std::span<const char>>;
 /// What a write_call did not get rid of at once.
 class slow_write : public fd_call<slow_write> {
 public:
+    /// \param written of `bytes` have gone. Throws std::bad_alloc
     slow_write(fd& on, buffers bytes, std::size_t written, std::chrono::nanoseconds patience);
-    bool await_ready();
-    std::expected<void, io_error> await_resume();
-    [[nodiscard]] std::size_t done() const { return written_; }
+    bool await_ready();                           ///< goes on with what write_call began
+    std::expected<void, io_error> await_resume(); ///< takes its deadline back
+    [[nodiscard]] std::size_t done() const { return written_; } ///< with what went at once
 
 private:
     friend fd_call;
@@ -173,16 +181,18 @@ private:
 /// until then nobody else may write.
 class write_call {
 public:
-    static constexpr std::string_view op = "write";
-    using value = void;
+    static constexpr std::string_view op = "write"; ///< as errors call it
+    using value = void;                             ///< all of it or an error: done() has the rest
     /// \param patience once it has to wait, the peer must take something that often, or the call
     /// ends with deadline_exceeded; 0: it need not
     write_call(fd& on, std::span<const char> bytes, std::chrono::nanoseconds patience = {});
-    write_call(fd& on, buffers bytes, std::chrono::nanoseconds patience = {});
+    write_call(fd& on, buffers bytes, std::chrono::nanoseconds patience = {}); ///< Go: FD.Writev
 
+    /// Whether it has gone at once, and it is nobody else's turn.
     bool await_ready() {
         return rest_ == nullptr ? !scheduler::is_turn_over() : rest_->await_ready();
     }
+    /// Waits for room, or for the next turn.
     template <std::derived_from<goroutine> Promise>
     bool await_suspend(std::coroutine_handle<Promise> who) {
         if (rest_ != nullptr) return rest_->await_suspend(who);
@@ -190,6 +200,7 @@ public:
             who.promise()); // written; but a client that floods us is not the only one
         return true;
     }
+    /// \return or why the rest did not go
     std::expected<value, io_error> await_resume() {
         return rest_ == nullptr ? std::expected<value, io_error>() : rest_->await_resume();
     }
@@ -205,11 +216,13 @@ private:
 /// Go: FD.Close with its wait: awaits that all calls have left and the number is free.
 class close_call {
 public:
-    static constexpr std::string_view op = "close";
-    using value = void;
+    static constexpr std::string_view op = "close"; ///< as errors call it
+    using value = void;                             ///< nothing to be had
+    /// Closes: what is awaited is only the others' leaving.
     explicit close_call(fd& which) : on_(&which), first_(which.close()) {}
 
-    bool await_ready() const noexcept { return !first_; }
+    bool await_ready() const noexcept { return !first_; } ///< who was not the first does not wait
+    /// Waits for the last call to leave. Go: runtime_Semacquire(&fd.csema)
     template <std::derived_from<goroutine> Promise>
     bool await_suspend(std::coroutine_handle<Promise> who) {
         return on_->mutex_.wait_until_gone(who.promise());
@@ -217,10 +230,10 @@ public:
     /// \return net_closing if it was closed before
     std::expected<void, io_error> await_resume() const {
         if (first_) return {};
-        return std::unexpected(io_error{0, io_error::reason::net_closing});
+        return std::unexpected(io_error{io_error::reason::net_closing});
     }
-    [[nodiscard]] const fd& on() const { return *on_; }
-    [[nodiscard]] static std::size_t done() { return 0; }
+    [[nodiscard]] const fd& on() const { return *on_; }   ///< which one
+    [[nodiscard]] static std::size_t done() { return 0; } ///< no bytes
 
 private:
     fd* on_;

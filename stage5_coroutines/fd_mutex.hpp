@@ -21,6 +21,7 @@ namespace stage5 {
 /// Every function may be called from any thread.
 class fd_mutex {
 public:
+    /// How lock() went: the side is ours, with a reference; somebody else's; nobody's any more.
     enum class entry : std::uint8_t { in, busy, closed };
 
     /// For something short. \return false if it is closed. Go: fdMutex.incref

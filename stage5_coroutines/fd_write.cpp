@@ -2,6 +2,7 @@
 /// Writing: at once what goes, the rest when there is room.
 
 #include "fd_call.hpp"
+#include "trace.hpp"
 
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -27,7 +28,8 @@ std::size_t size_of(buffers bytes) {
 /// Some of it, in one call. \return or errno
 std::expected<std::size_t, int> send_some(int fd, std::span<const char> bytes) {
     while (true) {
-        const auto n = ::send(fd, bytes.data(), std::min(bytes.size(), most_bytes), MSG_NOSIGNAL);
+        const auto n = trace::send(fd, bytes.data(), std::min(bytes.size(), most_bytes),
+                                   MSG_NOSIGNAL);
         if (n >= 0) return static_cast<std::size_t>(n);
         if (errno != EINTR) return std::unexpected(errno);
     }
@@ -48,7 +50,7 @@ std::expected<std::size_t, int> send_some(int fd, buffers from) {
     message.msg_iov = parts.data();
     message.msg_iovlen = count;
     while (true) {
-        const auto n = ::sendmsg(fd, &message, MSG_NOSIGNAL);
+        const auto n = trace::sendmsg(fd, &message, MSG_NOSIGNAL);
         if (n >= 0) return static_cast<std::size_t>(n);
         if (errno != EINTR) return std::unexpected(errno);
     }

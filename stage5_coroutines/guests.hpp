@@ -19,6 +19,7 @@ public:
     /// Calls use(conn) for each; not for one that comes meanwhile.
     template <typename Use>
     void for_each(const Use& use);
+    /// How many there are.
     std::size_t count() {
         const std::lock_guard lock(mutex_);
         return count_;
@@ -37,12 +38,13 @@ private:
 /// A client that is served; where it goes away, the connection is closed.
 class guest {
 public:
+    /// One of `all` from here on, which must outlive it.
     guest(guests& all, net::conn who);
-    guest(guest&& from) noexcept;
-    guest& operator=(guest&&) = delete;
-    ~guest();
-    const net::conn* operator->() const { return &conn_; }
-    const net::conn& operator*() const { return conn_; }
+    guest(guest&& from) noexcept;       ///< in the place of `from`, which is nobody any more
+    guest& operator=(guest&&) = delete; ///< it would close somebody in passing
+    ~guest();                           ///< closes, then says that there is room
+    const net::conn* operator->() const { return &conn_; } ///< whose client it is
+    const net::conn& operator*() const { return conn_; }   ///< the same
 
 private:
     friend guests;

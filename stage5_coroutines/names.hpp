@@ -13,6 +13,7 @@ namespace stage5 {
 /// Immutable. IPv4's addresses have room inside, so that most connections need nothing more.
 class names {
 public:
+    /// Needs memory, and may throw std::bad_alloc, unless both are IPv4's.
     names(const address& local, const address& remote) {
         if (local.family() == AF_INET && remote.family() == AF_INET) {
             local_ = {local.in.sin_addr, local.in.sin_port};
@@ -21,7 +22,9 @@ public:
             others_ = std::make_unique<std::pair<address, address>>(local, remote);
         }
     }
+    /// Our end, as getsockname told it. Go: netFD.laddr
     [[nodiscard]] address local() const { return others_ ? others_->first : local_.full(); }
+    /// The other end; AF_UNSPEC if there is none. Go: netFD.raddr
     [[nodiscard]] address remote() const { return others_ ? others_->second : remote_.full(); }
 
 private:

@@ -44,7 +44,7 @@ op_error whose(const fd& of, std::string_view op, std::string cause) {
 
 /// A deadline is about our end alone. Go: conn.SetDeadline
 error closed_before(const fd& of) {
-    const io_error why{0, io_error::reason::net_closing};
+    const io_error why{io_error::reason::net_closing};
     auto what = whose(of, "set", why.message(""));
     if (!what.source.empty()) what.address = std::exchange(what.source, "");
     return error(std::move(what), why);
@@ -118,7 +118,7 @@ std::expected<listener, error> listener::adopt(stage5::listener made) {
     if (!socket)
         return std::unexpected(
             error({"listen", made.network, "", made.local.to_string(), socket.error().message()},
-                  {socket.error().number, io_error::reason::failed}));
+                  {io_error::reason::failed, socket.error().number}));
     return listener(std::make_shared<state>(
         state{std::move(*socket), std::move(made.path), std::move(made.network), made.local}));
 }

@@ -26,16 +26,19 @@ public:
     /// \param done how many bytes a write has written before it
     error(op_error what, io_error why, std::size_t done = 0)
         : details_(std::make_unique<details>(details{std::move(what), why, done})) {}
+    /// Copies what it says; may throw std::bad_alloc.
     error(const error& other) : details_(std::make_unique<details>(*other.details_)) {}
-    error(error&&) noexcept = default;
+    error(error&&) noexcept = default; ///< what was moved from may only be assigned to
+    /// Says what `other` does.
     error& operator=(error other) noexcept {
         std::swap(details_, other.details_);
         return *this;
     }
-    ~error() = default;
+    ~error() = default; ///< nobody has to have looked at it
 
     /// "read tcp 127.0.0.1:8080->127.0.0.1:51312: i/o timeout". Go: Error.
     [[nodiscard]] std::string message() const { return what().message(); }
+    /// The same in its parts. Go: the fields of OpError
     [[nodiscard]] const op_error& what() const { return details_->what; }
     /// Whether it was a deadline: trying again with a later one may succeed. Go: net.Error.Timeout.
     [[nodiscard]] bool is_timeout() const { return is(io_error::reason::deadline_exceeded); }
@@ -79,7 +82,9 @@ class named : public Call {
 
 public:
     using Call::Call;
+    /// What awaiting it gives: what the call gives, or a connection.
     using value = std::conditional_t<accepts, conn, typename Call::value>;
+    /// \return or the error, with the operation and both addresses. Go: conn.Read and its like
     std::expected<value, error> await_resume() {
         auto result = Call::await_resume();
         if (!result)
@@ -96,6 +101,7 @@ public:
 class conn {
 public:
     conn() noexcept = default; ///< nothing; only to be assigned to
+    /// Shares it. \param socket connected, in the poller. Go: newTCPConn
     explicit conn(fd_ref socket) noexcept : fd_(std::move(socket)) {}
 
     /// Reads what there is, at least a byte; 0 is the end of the stream. Go: Conn.Read
@@ -132,13 +138,17 @@ public:
     /// The peer gets the end of the stream after what was written. Go: TCPConn.CloseWrite
     std::expected<void, error> close_write() const;
 
+    /// Our end of it, also when it is closed. Go: Conn.LocalAddr
     [[nodiscard]] address local_addr() const { return fd_->local_addr(); }
+    /// The other end, also when it is gone. Go: Conn.RemoteAddr
     [[nodiscard]] address remote_addr() const { return fd_->remote_addr(); }
 
     /// For all calls in progress and to come, until it is set anew. Go: Conn.SetDeadline
     std::expected<void, error> set_deadline(deadline when) const;
+    /// For reads alone. Go: Conn.SetReadDeadline
     /// \param present what time it is, for those who have looked already
     std::expected<void, error> set_read_deadline(deadline when, nanotime present = now()) const;
+    /// For writes alone; a write with patience sets it anew. Go: Conn.SetWriteDeadline
     std::expected<void, error> set_write_deadline(deadline when) const;
 
     /// Probes after so much silence and so often, nine of them; 0 switches it off.
@@ -166,8 +176,9 @@ public:
     [[nodiscard]] named<accept_call> accept() const { return named<accept_call>(*state_->socket); }
     /// Ends all accepting; a Unix socket's file goes away. Go: Listener.Close
     [[nodiscard]] named<close_call> close() const;
-    void evict() const;
+    void evict() const; ///< the same for who does not want to await it
 
+    /// With the port that the kernel chose. Go: Listener.Addr
     [[nodiscard]] const address& addr() const { return state_->local; }
     /// "127.0.0.1:43121", "unix:/run/echo.sock": as a command line takes it.
     [[nodiscard]] std::string name() const;

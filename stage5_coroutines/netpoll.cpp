@@ -3,6 +3,8 @@
 
 #include "netpoll.hpp"
 
+#include "trace.hpp"
+
 #include <algorithm>
 #include <cerrno>
 
@@ -141,7 +143,10 @@ nanotime netpoll::run_timers(nanotime delay) {
         }
         waiting_ = delay != 0; // arm() may have to end it
     }
-    for (waiter* const w : woken) w->wake(*w);
+    for (waiter* const w : woken) {
+        trace::event("timer", {.waiter = w});
+        w->wake(*w);
+    }
     return delay;
 }
 

@@ -21,8 +21,9 @@ namespace stage5 {
 
 /// Wakes a waiter at a time, without a descriptor. Go: what time.Sleep does to its goroutine.
 struct alarm : timer {
+    /// Not set yet. \param whom must outlive it
     explicit alarm(waiter& whom) : timer{&ring}, wakes(&whom) {}
-    waiter* wakes;
+    waiter* wakes; ///< called outside of the netpoll's lock, on the thread in wait()
 
 private:
     static void ring(timer&, const expiry&);

@@ -22,14 +22,14 @@ enum class echo_mode : std::uint8_t { bytes, lines };
 
 /// How a server was asked to behave.
 struct options {
-    endpoint listen{"tcp", "", 8080};
-    bool verbose = false;
+    endpoint listen{"tcp", "", 8080}; ///< --listen; Go's ":8080": every interface
+    bool verbose = false;             ///< whether note() prints
     std::size_t max_connections = std::numeric_limits<std::size_t>::max(); ///< at once
     std::chrono::nanoseconds grace = std::chrono::seconds(5); ///< how long a stop may take
     std::chrono::nanoseconds idle_timeout{};  ///< for a client that sends nothing; 0: none
     std::chrono::nanoseconds write_timeout{}; ///< for a client that takes nothing; 0: none
     unsigned threads = 0;                     ///< that run coroutines; 0: one for each core
-    echo_mode mode = echo_mode::bytes;
+    echo_mode mode = echo_mode::bytes;        ///< --mode
 };
 
 /// Reads the command line; help, version and mistakes are printed here.

@@ -3,6 +3,8 @@
 
 #include "poller.hpp"
 
+#include "trace.hpp"
+
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -50,14 +52,14 @@ std::expected<void, syscall_error> poller::open() {
 // [add]
 std::expected<void, syscall_error> poller::add(int fd, event_tag tag) {
     auto event = make_event(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, tag);
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0) return {};
+    if (trace::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0) return {};
     return std::unexpected(syscall_error{"epoll_ctl", errno});
 }
 // [add]
 
 void poller::remove(int fd) {
     epoll_event ignored{};
-    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, &ignored);
+    trace::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, &ignored);
 }
 
 std::span<const poll_event> poller::wait(nanotime delay) {
@@ -84,7 +86,7 @@ int poller::wait_for_events(std::span<epoll_event> events, nanotime delay) {
     const int most = static_cast<int>(events.size());
     if (delay > 0 && has_pwait2_) {
         const timespec span{delay / 1'000'000'000, delay % 1'000'000'000};
-        const int n = ::epoll_pwait2(epoll_.get(), events.data(), most, &span, nullptr);
+        const int n = trace::epoll_pwait2(epoll_.get(), events.data(), most, &span);
         if (n >= 0 || (errno != ENOSYS && errno != EPERM)) return n;
         has_pwait2_ = false; // an older kernel, or a sandbox that does not know the call
     }
@@ -92,7 +94,7 @@ int poller::wait_for_events(std::span<epoll_event> events, nanotime delay) {
     if (delay > 0) // rounded up: too early would be to look again and again
         timeout = std::min<nanotime>((delay - 1) / millisecond + 1,
                                      std::numeric_limits<int>::max());
-    return ::epoll_wait(epoll_.get(), events.data(), most, static_cast<int>(timeout));
+    return trace::epoll_wait(epoll_.get(), events.data(), most, static_cast<int>(timeout));
 }
 
 void poller::interrupt() {

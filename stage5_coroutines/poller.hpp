@@ -21,25 +21,25 @@ namespace stage5 {
 /// Whose event it is: a poll_desc's place and the number of its life. (Go packs a pointer and
 /// some bits of the number; Go 1.12 had the pointer alone, and mistook old events for new.)
 struct event_tag {
-    std::uint32_t index = 0;
-    std::uint32_t sequence = 0;
+    std::uint32_t index = 0;    ///< basic_poll_desc::index
+    std::uint32_t sequence = 0; ///< basic_poll_desc::sequence. Go: pollDesc.fdseq
 };
 
 /// What happened to a descriptor. Sides may be reported that nobody asked about: harmless, since
 /// each operation begins with a try.
 struct poll_event {
-    event_tag tag;
-    bool readable = false;
-    bool writable = false;
-    bool ended = false; ///< the peer shut down or is gone: a read may not wait for another edge
-    bool error = false; ///< an error and nothing else
+    event_tag tag;         ///< as it was told to add()
+    bool readable = false; ///< IN, RDHUP, HUP or ERR. Go: mode 'r'
+    bool writable = false; ///< OUT, HUP or ERR. Go: mode 'w'
+    bool ended = false;    ///< the peer shut down or is gone: a read may not wait for another edge
+    bool error = false;    ///< an error and nothing else
 };
 
 /// epoll_create1, epoll_ctl, epoll_wait, and a way to end a wait early. add, remove and interrupt
 /// may be called from any thread; wait from one at a time.
 class poller {
 public:
-    static constexpr nanotime forever = -1;
+    static constexpr nanotime forever = -1; ///< a delay: until something happens. Go: netpoll(-1)
 
     /// Go: netpollinit. \return or what failed
     std::expected<void, syscall_error> open();

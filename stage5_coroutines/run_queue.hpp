@@ -15,9 +15,9 @@ namespace stage5 {
 /// Bounded; first in, first out. put() and take() are the owner's, steal_from() any worker's.
 class run_queue {
 public:
-    static constexpr std::uint32_t capacity = 256;
+    static constexpr std::uint32_t capacity = 256; ///< Go: len(p.runq)
 
-    /// \return false if it is full
+    /// Behind the others. \return false if it is full. Go: runqput
     bool put(runnable& who) {
         const std::uint32_t tail = tail_.load(std::memory_order_relaxed); // ours
         if (tail - head_.load(std::memory_order_acquire) == capacity) return false;
@@ -26,7 +26,7 @@ public:
         return true;
     }
 
-    /// \return nullptr if it is empty
+    /// Who waits longest. \return nullptr if it is empty. Go: runqget
     runnable* take() {
         std::uint32_t head = head_.load(std::memory_order_acquire);
         while (head != tail_.load(std::memory_order_relaxed)) {
@@ -58,6 +58,7 @@ public:
         }
     }
 
+    /// How many wait; from other workers, how many there were a moment ago.
     [[nodiscard]] std::uint32_t size() const { return tail_.load() - head_.load(); }
 
 private:

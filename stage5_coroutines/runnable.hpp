@@ -8,6 +8,7 @@ namespace stage5 {
 
 /// Something with a turn to take. Being woken makes it ready: see scheduler.hpp.
 struct runnable : waiter {
+    /// \param what its turn: may destroy it
     explicit runnable(void (*what)(runnable&)) : waiter{&ready}, run(what) {}
 
     void (*run)(runnable&); ///< its turn, on any worker

@@ -3,6 +3,8 @@
 
 #include "scheduler.hpp"
 
+#include "trace.hpp"
+
 #include <algorithm>
 #include <limits>
 #include <system_error>
@@ -108,6 +110,7 @@ void scheduler::work(worker& me) {
     this_worker() = &me;
     while (runnable* const who = find(me)) {
         me.done = 0;
+        const trace::span resumed("resume", {.waiter = who});
         who->run(*who);
     }
     this_worker() = nullptr;
@@ -230,6 +233,7 @@ bool scheduler::has_work() const {
 }
 
 void scheduler::ready(runnable& who) {
+    trace::event("ready", {.waiter = &who});
     worker* const me = this_worker();
     if (me != nullptr && me->of == this) return put(*me, who);
     put_last(who);

@@ -32,7 +32,7 @@ public:
     /// \param threads 0: one for each core
     /// \return or pthread_create's error, and the poller's
     static std::expected<std::unique_ptr<scheduler>, syscall_error> make(unsigned threads);
-    ~scheduler();
+    ~scheduler(); ///< after run(); coroutines that wait for something stay so, and are lost
 
     /// The one that exists.
     static scheduler& current();
@@ -43,7 +43,7 @@ public:
     /// Lets run() return, soon: what is ready or waits then gets no turn any more. From any thread.
     void stop();
 
-    netpoll& poll() { return *poll_; }
+    netpoll& poll() { return *poll_; } ///< the one poller of the process, as in Go
     /// This worker's buffer: whoever has the turn may use it until it awaits something.
     static std::span<char> buffer();
     /// Whether the running coroutine has had enough: to be asked once for each thing that it did
@@ -110,14 +110,16 @@ nanotime after(std::chrono::nanoseconds span);
 /// Waits for a time. Go: time.Sleep.
 class sleep_for {
 public:
+    /// From now on, and not from when it is awaited.
     explicit sleep_for(std::chrono::nanoseconds how_long) : until_(after(how_long)) {}
-    static bool await_ready() noexcept { return false; }
+    static bool await_ready() noexcept { return false; } ///< even no time is a turn for others
+    /// Sets the alarm, which wakes the coroutine.
     template <std::derived_from<goroutine> Promise>
     void await_suspend(std::coroutine_handle<Promise> who) {
         alarm_.emplace(who.promise());
         scheduler::current().poll().set_alarm(*alarm_, until_);
     }
-    static void await_resume() noexcept {}
+    static void await_resume() noexcept {} ///< it was never woken early
 
 private:
     nanotime until_;
@@ -126,12 +128,13 @@ private:
 
 /// Lets others have a turn. Go: runtime.Gosched.
 struct yield {
-    static bool await_ready() noexcept { return false; }
+    static bool await_ready() noexcept { return false; } ///< always gives way
+    /// Behind all others, in the global queue.
     template <std::derived_from<goroutine> Promise>
     static void await_suspend(std::coroutine_handle<Promise> who) {
         scheduler::current().put_last(who.promise());
     }
-    static void await_resume() noexcept {}
+    static void await_resume() noexcept {} ///< perhaps on another thread
 };
 
 } // namespace stage5

@@ -22,8 +22,8 @@ nanotime now();
 
 /// What a timer finds when it fires.
 struct expiry {
-    timers& heap; ///< where it may set itself again
-    nanotime now;
+    timers& heap;                ///< where it may set itself again
+    nanotime now;                ///< what time it is, for all that fire together
     std::vector<waiter*>& woken; ///< to be woken when the heap is no longer locked
 };
 
@@ -47,7 +47,7 @@ public:
     [[nodiscard]] nanotime when(const timer& what) const { return heap_[what.place - 1].when; }
     /// When the first one will fire; 0 if none is set.
     [[nodiscard]] nanotime next() const { return heap_.empty() ? 0 : heap_.front().when; }
-    [[nodiscard]] std::size_t size() const { return heap_.size(); }
+    [[nodiscard]] std::size_t size() const { return heap_.size(); } ///< how many are set
 
     /// Fires all whose time has come at `now`, the earliest first; adds to `woken`.
     void expire(nanotime now, std::vector<waiter*>& woken);

@@ -15,10 +15,10 @@ namespace {
 constexpr std::array<abilities, 6> by_stage{{
     {},
     {.clients = 1000},                   // a thread each
-    {.clients = 1000, .has_wait = true}, // the cost of asking grows with every client
-    {.clients = 9000},
-    {.clients = 9000, .has_timeouts = true},
-    {.clients = 9000, .has_timeouts = true},
+    {.clients = 1000, .has_wait = true, .has_trace = true}, // the cost of asking grows with every client
+    {.clients = 9000, .has_trace = true},
+    {.clients = 9000, .has_timeouts = true, .has_trace = true},
+    {.clients = 9000, .has_timeouts = true, .has_trace = true},
 }};
 
 } // namespace

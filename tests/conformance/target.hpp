@@ -17,6 +17,7 @@ struct abilities {
     bool rests = true;          ///< uses no processor time while nothing happens
     bool has_wait = false;      ///< --wait
     bool has_timeouts = false;  ///< --idle-timeout and --write-timeout
+    bool has_trace = false;     ///< --trace
 };
 
 /// The server under test.

@@ -13,6 +13,7 @@ promises() { grep "^$1 " tests/lesson/lesson.txt || true; } # WORD: the lines th
 stages() { printf '%s\n' stage[0-9]_*/ | tr -d /; }
 stage() { stages | grep "^stage$1_"; }                          # N: its directory, if there is one
 sources() { find "$1" -name '*.[ch]pp' -printf '%P\n' | sort; } # DIRECTORY: names within it
+is_aside() { [[ -n $(promises "aside $1") ]]; }                 # FILE: whether it is not counted
 same() { sed 's/stage[0-9]/stage/g' "$1"; }                     # FILE: all stages' namespaces are one
 code() { same "$1" | sed -E '/^\s*(\/\/.*)?$/d'; }              # FILE: no blank lines, no comments
 
@@ -46,6 +47,7 @@ check_diff() {
                     complain "$a/$file is gone in stage $((n + 1)), and lesson.txt does not say why"
                 continue
             fi
+            is_aside "$file" && continue
             signs=$(diff --old-line-format=- --new-line-format=+ --unchanged-line-format= \
                 <(code "$a/$file") <(code "$b/$file")) || true
             added=$((added + $(tr -dc + <<<"$signs" | wc -c)))
@@ -66,7 +68,7 @@ check_size() {
         limit=$(promises "size ${name:5:1}" | cut -d ' ' -f 3)
         lines=0
         while read -r file; do
-            lines=$((lines + $(code "$name/$file" | wc -l)))
+            is_aside "$file" || lines=$((lines + $(code "$name/$file" | wc -l)))
             longest=$(promises file | cut -d ' ' -f 2)
             [[ $(wc -l <"$name/$file") -le $longest ]] || complain "$name/$file is longer than $longest lines"
             longest=$(promises function | cut -d ' ' -f 2)

@@ -1,0 +1,100 @@
+/// \file
+/// The file of `--trace`: a JSON array with an event a line. A viewer takes it without its end,
+/// too, if the process was killed.
+
+#include "trace.hpp"
+
+#include "log.hpp"
+#include "op_error.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <mutex>
+#include <string_view>
+
+namespace stage5::trace {
+namespace {
+
+/// All threads write into one file, one after the other.
+class recording {
+public:
+    std::string open(const std::string& name) {
+        file_ = std::fopen(name.c_str(), "we");
+        if (file_ == nullptr) return syscall_error{"open", errno}.message();
+        began_ = clock::now();
+        fmt::print(file_, R"([{{"name":"process_name","ph":"M","pid":{},)", ::getpid());
+        fmt::print(file_, R"("args":{{"name":"stage5_server"}}}})");
+        return "";
+    }
+
+    ~recording() {
+        if (file_ == nullptr) return;
+        std::fputs("\n]\n", file_);
+        const bool is_whole = std::ferror(file_) == 0;
+        if (std::fclose(file_) != 0 || !is_whole) log("stage5_server: the trace is not whole");
+    }
+
+    /// \param what its name, kind and time \param arguments the rest
+    void write(std::string_view what, std::string_view arguments) {
+        const auto line = fmt::format(",\n{{{},\"pid\":{},\"tid\":{},\"args\":{{{}}}}}", what,
+                                      ::getpid(), ::gettid(), arguments);
+        const std::lock_guard lock(mutex_);
+        std::fputs(line.c_str(), file_);
+    }
+
+    /// In microseconds, as the format has it.
+    [[nodiscard]] double since_start(clock::time_point when) const {
+        return std::chrono::duration<double, std::micro>(when - began_).count();
+    }
+
+private:
+    std::FILE* file_ = nullptr;
+    clock::time_point began_;
+    std::mutex mutex_;
+};
+
+recording the_recording;
+
+std::string describe(subject whom, place at) {
+    const std::string_view path = at.file_name();
+    auto text = fmt::format(R"("at":"{}:{}")", path.substr(path.rfind('/') + 1), at.line());
+    if (whom.fd >= 0) text += fmt::format(R"(,"fd":{})", whom.fd);
+    if (whom.waiter != nullptr) text += fmt::format(R"(,"waiter":"{}")", whom.waiter);
+    return text;
+}
+
+} // namespace
+
+std::string start(const std::string& file) {
+    auto wrong = the_recording.open(file);
+    on = wrong.empty();
+    return wrong;
+}
+
+void write_event(const char* what, subject whom, place at) {
+    const int kept = errno;
+    the_recording.write(fmt::format(R"("name":"{}","ph":"i","s":"t","ts":{:.3f})", what,
+                                    the_recording.since_start(clock::now())),
+                        describe(whom, at));
+    errno = kept;
+}
+
+void write_span(const char* what, subject whom, clock::time_point began, const std::int64_t* result,
+                place at) {
+    const int kept = errno;
+    const double start = the_recording.since_start(began);
+    const double end = the_recording.since_start(clock::now());
+    auto arguments = describe(whom, at);
+    if (result != nullptr) arguments += fmt::format(R"(,"result":{})", *result);
+    if (result != nullptr && *result < 0)
+        arguments += fmt::format(R"(,"errno":"{}")", ::strerrorname_np(kept));
+    the_recording.write(
+        fmt::format(R"("name":"{}","ph":"X","ts":{:.3f},"dur":{:.3f})", what, start, end - start),
+        arguments);
+    errno = kept;
+}
+
+} // namespace stage5::trace
