@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from measure import comparisons, machine, plots, servers, table
+from measure import comparisons, machine, plots, published, servers, table
 
 SOURCES = Path(__file__).resolve().parents[2]
 WANTED_DESCRIPTORS = 1_001_000
@@ -55,6 +55,9 @@ def parse_arguments():
     parser.add_argument("--keep", action="store_true",
                         help="what the output file has of comparisons that are not run now")
     parser.add_argument("--table", action="store_true", help="measure nothing: print and draw what the output file has")
+    parser.add_argument("--publish", action="store_true",
+                        help="the medians and the plots into docs/measured and the READMEs as well; with "
+                             "--against, how well two runs agree")
     parser.add_argument("--against", type=Path, metavar="RESULTS",
                         help="at the end, how far that file's medians are from this run's")
     parser.add_argument("--list", action="store_true", help="what there is to compare")
@@ -218,6 +221,10 @@ class Bench:
         files = plots.draw(self.results(), self.asked.output.parent)
         say("left out: the plots, there is no matplotlib" if files is None else
             f"{len(files)} plots in {self.asked.output.parent}")
+        if self.asked.publish:
+            again = json.loads(self.asked.against.read_text())["runs"] if self.asked.against else []
+            published.write(self.results(), again)
+            say(f"published in {published.DIRECTORY}")
 
 
 def per_echo(counts, echoes):

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from measure import servers
+
 
 @dataclass(frozen=True)
 class Case:
@@ -64,11 +66,17 @@ def cpu():
                       EVENT_LOOPS, tuple(cases), (CPU, RATE, P99, P999, BUSY, OWN), quick_rounds=3)
 
 
+def steps():
+    case = Case("64 B, 64 connections", closed(64, 64), 64)
+    return Comparison("steps", "T", "stage 5 with a step taken back", ("bare", "stage5", *servers.STEPS[:4]),
+                      (case,), (CPU, RATE, P99, P999), rounds=9)
+
+
 def two():
     cases = [Case(f"64 B, {count} connections", closed(count, 64), count, threads=2,
                   patient=count == 1000) for count in (64, 1000)]
     return Comparison("two", "H", "two server threads, and the load beside them on the same two cores",
-                      ("bare", "stage5", "go", "asio", "uv", "uring"), tuple(cases),
+                      ("bare", "stage5", "wake_for_one", "go", "asio", "uv", "uring"), tuple(cases),
                       (RATE, CPU, P50, P99, P999), quick_rounds=3)
 
 
@@ -76,7 +84,7 @@ def memory(idle):
     case = Case(f"{idle} idle connections, each after one echo",
                 ("--mode", "closed", "-c", "1", "-i", str(idle)), idle + 1, seconds=0.2)
     return Comparison("memory", "C", "user memory of an idle connection",
-                      ("bare", *STAGES, *PEERS[1:]), (case,),
+                      ("bare", *STAGES, "malloc_frames", *PEERS[1:]), (case,),
                       (Column("bytes each", "server.memory_per_idle"),
                        Column("KiB in all", "server.memory_idle", 1 / 1024)), rounds=3)
 
@@ -135,7 +143,7 @@ def lateness():
 def churn():
     case = Case("16 at a time", ("--mode", "churn", "-c", "16"), 16)
     return Comparison("churn", "G", "connections opened, echoed once, and closed",
-                      ("stage1", *EVENT_LOOPS), (case,),
+                      ("stage1", *EVENT_LOOPS, "malloc_frames"), (case,),
                       (Column("CPU ns each", CPU.path), Column("connections/s", "messages_per_second"), P99, BUSY, OWN), rounds=3)
 
 
@@ -154,5 +162,5 @@ def all_of_them(descriptors):
     spare = 200  # what a process has open besides
     wanted = (0, 100, 500, 1000, 2000, 5000, 10_000, 15_000, 100_000, 1_000_000)
     counts = [count for count in wanted if count + spare <= descriptors]
-    return [cpu(), two(), memory(min(15_000, descriptors - spare)), throughput(), grid(), idle(counts, descriptors),
+    return [cpu(), steps(), two(), memory(min(15_000, descriptors - spare)), throughput(), grid(), idle(counts, descriptors),
             flood(), deadline(), lateness(), churn(), calls()]

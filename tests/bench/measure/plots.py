@@ -82,8 +82,8 @@ def seen(results, comparison, field):
     return list(dict.fromkeys(run[field] for run in results["runs"] if run["comparison"] == comparison))
 
 
-def legend(axes):
-    axes.legend(frameon=False, labelcolor=GREY, fontsize=9)
+def legend(axes, **where):
+    axes.legend(frameon=False, labelcolor=GREY, fontsize=9, **where)
 
 
 def idle(picture):
@@ -115,7 +115,7 @@ def grid(picture):
         axes.set_xlabel(picture.say("connections"))
     picture.axes[0].set_ylim(bottom=0)
     picture.axes[0].set_ylabel(picture.say("echoes a second"))
-    legend(picture.axes[-1])
+    legend(picture.axes[0], loc="lower right", ncol=2, columnspacing=1)
     return "Ping-pong: echoes a second"
 
 
