@@ -36,14 +36,15 @@ std::expected<endpoint, std::string> parse_endpoint(std::string_view written);
 struct address {
     union {
         sockaddr_storage storage{}; ///< all zero, until one of the others is filled in
-        sockaddr any;
-        sockaddr_in in;
-        sockaddr_in6 in6;
-        sockaddr_un un;
+        sockaddr any;     ///< what system calls take; its family tells which of these it is
+        sockaddr_in in;   ///< AF_INET; the port in network order
+        sockaddr_in6 in6; ///< AF_INET6; the same
+        sockaddr_un un;   ///< AF_UNIX; an abstract name begins with a zero byte
     };
-    socklen_t length = sizeof(sockaddr_storage);
-    bool ipv6_only = false; ///< IPV6_V6ONLY for a socket of this address
+    socklen_t length = sizeof(sockaddr_storage); ///< bytes that count; for accept4, bytes there are
+    bool ipv6_only = false;                      ///< IPV6_V6ONLY for a socket of this address
 
+    /// AF_INET, AF_INET6 or AF_UNIX; AF_UNSPEC while it is nobody's.
     [[nodiscard]] int family() const noexcept { return any.sa_family; }
     /// "127.0.0.1:80", "[::1]:80", "/run/echo.sock", "@abstract". Go: TCPAddr.String,
     /// UnixAddr.String; an IPv4 client of a dual-stack socket reads as IPv4.

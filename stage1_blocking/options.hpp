@@ -18,8 +18,8 @@ inline constexpr std::string_view version = "0.1.0";
 
 /// How a server was asked to behave.
 struct options {
-    endpoint listen{"tcp", "", 8080};
-    bool verbose = false;
+    endpoint listen{"tcp", "", 8080}; ///< --listen; Go's ":8080": every interface
+    bool verbose = false;             ///< whether note() prints
     std::size_t max_connections = std::numeric_limits<std::size_t>::max(); ///< at once
     std::chrono::nanoseconds grace = std::chrono::seconds(5); ///< how long a stop may take
 };

@@ -23,10 +23,14 @@ inline constexpr int socket_flags = SOCK_CLOEXEC;
 /// The file of a Unix socket, removed once. Go: UnixListener's unlinkOnce.
 class unix_path {
 public:
+    /// \param path is ours to remove from here on; empty: there is none
     explicit unix_path(std::string path) noexcept : path_(std::move(path)) {}
+    /// \param other has nothing to remove any more
     unix_path(unix_path&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-    unix_path& operator=(unix_path&&) = delete;
-    ~unix_path() { remove(); }
+    unix_path& operator=(unix_path&&) = delete; ///< a socket keeps its name
+    ~unix_path() { remove(); }                  ///< if nobody has
+    /// Takes the file away, the first time; one that is gone is no error. Go: UnixListener.close.
+    /// Not thread-safe.
     void remove() noexcept {
         if (!path_.empty()) ::unlink(std::exchange(path_, {}).c_str());
     }
@@ -37,10 +41,10 @@ private:
 
 /// A socket that clients connect to. Go: net.TCPListener, net.UnixListener.
 struct listener {
-    unique_fd fd;
-    unix_path path; ///< behind fd, so that it goes first and never names a dead socket
-    std::string network;
-    address local; ///< as getsockname tells it: with the port that the kernel chose
+    unique_fd fd;        ///< bound, and listening already: clients may be in its backlog
+    unix_path path;      ///< behind fd, so that it goes first and never names a dead socket
+    std::string network; ///< as endpoint::network has it
+    address local;       ///< as getsockname tells it: with the port that the kernel chose
 
     /// "127.0.0.1:43121", "unix:/run/echo.sock": as the command line takes it.
     [[nodiscard]] std::string name() const;
@@ -51,8 +55,8 @@ std::expected<listener, op_error> listen(const endpoint& where);
 
 /// A connection that was accepted, and whose it is.
 struct accepted {
-    unique_fd fd;
-    address peer;
+    unique_fd fd; ///< with socket_flags, and the options that its listener hands down
+    address peer; ///< as accept4 tells it; AF_UNIX without a path, for most Unix clients
 };
 
 /// Go: netFD.accept. Repeats what concerns only a connection that is already gone

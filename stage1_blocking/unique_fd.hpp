@@ -13,18 +13,21 @@ namespace stage1 {
 /// A descriptor that is closed exactly once. Not thread-safe; hand it over by moving it.
 class unique_fd {
 public:
-    unique_fd() noexcept = default;
+    unique_fd() noexcept = default; ///< none
+    /// \param fd is ours to close from here on; what a failed call returned, -1, is none
     explicit unique_fd(int fd) noexcept : fd_(fd) {}
+    /// \param other has none any more
     unique_fd(unique_fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    /// Swaps: what this had is closed when `other` goes away.
     unique_fd& operator=(unique_fd&& other) noexcept {
         std::swap(fd_, other.fd_);
         return *this;
     }
-    ~unique_fd() { reset(); }
+    ~unique_fd() { reset(); } ///< closes it
 
     /// The number, for a system call; -1 when there is none.
     [[nodiscard]] int get() const noexcept { return fd_; }
-    explicit operator bool() const noexcept { return fd_ >= 0; }
+    explicit operator bool() const noexcept { return fd_ >= 0; } ///< whether there is one
 
     /// Closes now. Never again on EINTR: Linux has released the number by then, and a second
     /// close could hit whoever got it next.

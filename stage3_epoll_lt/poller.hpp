@@ -19,8 +19,8 @@ namespace stage3 {
 
 /// What a descriptor is watched for.
 enum class interest : std::uint32_t {
-    read = EPOLLIN,
-    write = EPOLLOUT,
+    read = EPOLLIN,   ///< bytes, a client to be accepted, or the end of the stream
+    write = EPOLLOUT, ///< room to write
 };
 
 /// The descriptors that somebody waits for. Not thread-safe. Descriptors are borrowed.

@@ -1,0 +1,62 @@
+/// \file
+/// Exercise 5.4, and not yet right: it echoes by itself, and nobody is behind it.
+
+#include "dial.hpp"
+#include "net.hpp"
+#include "runtime.hpp"
+#include "task.hpp"
+
+#include <fmt/format.h>
+
+#include <string>
+#include <utility>
+
+using namespace stage5;
+
+namespace {
+
+/// One direction. The end of a stream is passed on, too; the other direction may still be in use.
+task<> pass_on(net::conn from, net::conn to) {
+    while (true) {
+        auto reading = from.read();
+        const auto some = co_await reading;
+        if (!some) break;
+        if (some->empty()) {
+            static_cast<void>(to.close_write());
+            co_return;
+        }
+        auto writing = to.write(*some);
+        if (!co_await writing) break;
+    }
+    from.evict(); // an error ends both directions
+    to.evict();
+}
+
+task<> handle(net::conn client, std::string behind) {
+    auto dialing = net::dial("tcp", behind);
+    const auto server = co_await dialing;
+    if (!server) {
+        log_printf("{}", server.error().message());
+        co_return; // the last copy of client goes away, and closes it
+    }
+    go(pass_on(client, client));
+}
+
+task<> proxy(std::string address, std::string behind) {
+    const auto listener = net::listen("tcp", address);
+    if (!listener) panic(listener.error().message());
+    fmt::print("listening on {}\n", listener->name());
+    while (true) {
+        auto accepting = listener->accept();
+        auto client = co_await accepting;
+        if (!client) panic(client.error().message());
+        go(handle(*std::move(client), behind));
+    }
+}
+
+} // namespace
+
+int main(int count, char** words) {
+    if (count != 3) panic("proxy LISTEN ADDRESS");
+    run_main(proxy(words[1], words[2]));
+}
