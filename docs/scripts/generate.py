@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes what pages take in with \\htmlinclude: the map of the stages, the differences between them,
-their listings, diagrams, plots. generate.py DIRECTORY LANGUAGE does so for a look at it."""
+their listings, diagrams, timelines, plots. generate.py DIRECTORY LANGUAGE does so for a look at it."""
 
 import html
 import re
@@ -10,6 +10,7 @@ from pathlib import Path
 import diagrams
 import diffs
 import measured
+import timeline
 from sources import ROOT, about, files_of, source_page
 
 STAGES = {
@@ -51,7 +52,7 @@ def listing(language, number):
 
 
 def plots(language):
-    return sorted((ROOT / "build/bench").glob(f"*.{language}.svg"))
+    return sorted((ROOT / "docs/measured").glob(f"*.{language}.svg"))
 
 
 def write_all(language, directory):
@@ -65,6 +66,8 @@ def write_all(language, directory):
     for path in sorted((ROOT / "docs/diagrams").iterdir()):
         draw = {".dot": diagrams.graph, ".seq": diagrams.sequence}[path.suffix]
         (directory / f"{path.stem}.html").write_text(draw(path, language))
+    for path in sorted((ROOT / "docs/transcripts").glob("*.json")):
+        (directory / f"{path.stem}.html").write_text(timeline.fragment(path, language))
 
 
 if __name__ == "__main__":

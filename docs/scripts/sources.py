@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 READING = ["one_at_a_time", "server", "guests", "bufio", "net", "connection", "fd_call", "fd_write",
            "fd", "fd_mutex", "names", "task", "runtime", "chan", "scheduler", "run_queue",
            "runnable", "frame_cache", "poll_desc", "waiter", "netpoll", "poller", "timers", "client",
-           "dial", "socket", "address", "op_error", "unique_fd", "options", "log", "main"]
+           "dial", "socket", "address", "op_error", "unique_fd", "options", "log", "trace", "main"]
 
 
 def stage_directory(number):

@@ -3,8 +3,10 @@
 
 BUILD is a build tree with the stages' programs (build/release); DIRECTORY is where the transcripts
 go (docs/transcripts). Needs strace, ps and ss. Process ids, ports and addresses become small numbers
-of their own, so that a transcript only changes when what happens does."""
+of their own, so that a transcript only changes when what happens does. What a server's own --trace
+says is kept as JSON, for a timeline."""
 
+import json
 import re
 import shutil
 import signal
@@ -14,6 +16,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+import timeline
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ["strace", "ps", "ss"]
@@ -135,6 +139,50 @@ def echo(client, message):
         got += client.recv(65536)
     pause()
     return got
+
+
+def trace(build, program, *options, clients):
+    """What the server notes while `clients` does something with it, as JSON, an event a line."""
+    with tempfile.NamedTemporaryFile(mode="r", suffix=".json") as file:
+        server = Server(build, program, *options, "--trace", file.name)
+        pause()  # until it waits for clients
+        clients(server)
+        pause()
+        server.stop()
+        return small_trace(file.read())
+
+
+def small_trace(text):
+    """From the first look at who wants to be accepted to the last client's end; without the looks of
+    a worker that finds nothing to do, unless the time for which it looked was a deadline's."""
+    name, events = timeline.read(text)
+    first = next(i for i, event in enumerate(events) if event.lane.kind == "listener"
+                 and event.name in ("resume", "accept4"))
+    if first > 0 and events[first - 1].lane.kind == "poller":
+        first -= 1
+    last = max(i for i, event in enumerate(events) if event.lane.kind == "client")
+    kept = [event for event, then in zip(events[first:last + 1], events[first + 1:] + [None])
+            if event.lane.kind in ("listener", "client") or is_worth_keeping(event, then)]
+    small = {}
+    lines = [{"name": "process_name", "ph": "M", "pid": 1, "args": {"name": name}}]
+    for event in kept:
+        record = event.record | {"ts": round(event.begin - kept[0].begin, 1), "pid": 1, "tid": event.thread}
+        if event.end is not None:
+            record["dur"] = round(event.end - event.begin, 1)
+        if event.waiter:
+            record["args"]["waiter"] = small.setdefault(event.waiter, f"{len(small) + 1:#x}")
+        lines.append(record)
+    return "[\n" + ",\n".join(map(json.dumps, lines)) + "\n]\n"
+
+
+def is_worth_keeping(event, then):
+    return event.lane.kind == "poller" and (event.result or (then is not None and then.name == "timer"))
+
+
+def one_byte(server):
+    client = server.client()
+    echo(client, b"x")
+    client.close()
 
 
 # ---- The transcripts; each function's name is its file's ----------------------------------------
@@ -380,8 +428,44 @@ def stage5_lines(build):
             + show("stage5_server --mode lines --verbose", errors))
 
 
+def stage3_byte_timeline(build):
+    return trace(build, "stage3_epoll_lt/stage3_server", clients=one_byte)
+
+
+def stage5_byte_timeline(build):
+    return trace(build, "stage5_coroutines/stage5_server", "--threads", "1", clients=one_byte)
+
+
+def stage5_timeline(build):
+    def clients(server):
+        silent, other = server.client(), server.client()
+        for client in (silent, other):  # both at once: one wait tells of both
+            client.sendall(b"hello\n")
+        for client in (silent, other):
+            client.recv(100)
+        pause()
+        echo(other, b"again\n")
+        other.close()
+        silent.recv(100)  # until its deadline has passed
+        silent.close()
+    return trace(build, "stage5_coroutines/stage5_server", "--threads", "2", "--idle-timeout", "700ms",
+                 clients=clients)
+
+
+def keep(name, make, build):
+    """Which thread does what is luck, and no transcript is compared by it; but where there are two,
+    both are to be seen."""
+    for _ in range(20):
+        text = make(build)
+        if name != "stage5_timeline.json" or '"tid": 2' in text:
+            break
+    return text
+
+
 def all_of_them():
-    return {name: made for name, made in globals().items() if re.match(r"stage\d_", name)}
+    """By the names of their files."""
+    return {f"{name}.{'json' if name.endswith('_timeline') else 'txt'}": make
+            for name, make in globals().items() if re.match(r"stage\d_", name)}
 
 
 def main():
@@ -392,7 +476,7 @@ def main():
         sys.exit(f"missing: {' '.join(missing)}")
     directory.mkdir(parents=True, exist_ok=True)
     for name, make in all_of_them().items():
-        (directory / f"{name}.txt").write_text(make(build))
+        (directory / name).write_text(keep(name, make, build))
 
 
 if __name__ == "__main__":

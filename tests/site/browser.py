@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Uses the site as a reader does, in headless Chromium: browser.py. The front page, all five stages
-in both languages by clicking, the search, the other theme, the other language, and nothing wider
-than a phone; no error in the console. Needs chromium, chromedriver and a site that was built; status
-77 without them. SHOTS=DIRECTORY keeps a picture of each page in both themes, wide and narrow."""
+in both languages by clicking, the timelines, the search, the other theme, the other language, and
+nothing wider than a phone; no error in the console. Needs chromium, chromedriver and a site that was
+built; status 77 without them. SHOTS=DIRECTORY keeps a picture of each page in both themes, wide and
+narrow."""
 
 import base64
 import functools
@@ -20,6 +21,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "build/docs/html"
 SEARCHES = {"en": ("netpoll", "netpoll"), "zh": ("第四", "第四阶段")}
+TIMELINES = {"one_byte": 2, "stage5": 1}  # page: how many
+KEYS = {"left": "\ue012", "right": "\ue014"}
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -65,6 +68,11 @@ class Browser:
     def click(self, selector):
         self.run("document.querySelector(arguments[0]).click()", selector)
         time.sleep(0.3)
+
+    def press(self, key):
+        """As a hand does, wherever the focus is."""
+        self.call("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": [
+            {"type": kind, "value": KEYS[key]} for kind in ("keyDown", "keyUp")]}]})
 
     def wait(self, script, *arguments):
         for _ in range(50):
@@ -114,6 +122,69 @@ class Reader:
         self.browser.click("div.diff summary")
         rows = self.browser.run("return document.querySelectorAll('div.diff details[open] span.a').length")
         self.expect(rows > 0, f"{language}: the difference from stage 1 to 2 shows nothing")
+
+    def timelines(self, language):
+        for page, count in TIMELINES.items():
+            self.browser.open(f"{self.site}/{language}/{page}.html")
+            found = self.browser.run("return document.querySelectorAll('figure.timeline').length")
+            self.expect(found == count, f"{language}/{page} has {found} timelines instead of {count}")
+            for i in range(found):
+                self.browser.open(f"{self.site}/{language}/{page}.html")
+                self.steps(f"{language}/{page}, timeline {i + 1}", i)
+
+    def steps(self, what, i):
+        """Forward and back, by button and by key: another event is explained, and marked."""
+        def told():
+            return self.browser.run("""const figure = document.querySelectorAll('figure.timeline')[arguments[0]];
+                return [figure.querySelector('.told').innerText,
+                        [...figure.querySelectorAll('a.event')].findIndex(e => e.classList.contains('current')),
+                        figure.querySelector('.count').innerText]""", i)
+
+        def push(name):
+            self.browser.run("document.querySelectorAll('figure.timeline')[arguments[0]]"
+                             ".querySelector(arguments[1]).click()", i, f"button.{name}")
+
+        seen = [told()]
+        self.browser.run("document.querySelectorAll('figure.timeline')[arguments[0]]"
+                         ".querySelector('.scroll').focus()", i)
+        for go in (lambda: push("forward"), lambda: self.browser.press("right"), lambda: push("forward"),
+                   lambda: self.browser.press("left"), lambda: push("back"), lambda: push("first")):
+            go()
+            seen.append(told())
+        places = [current for _, current, _ in seen]
+        self.expect(places == [0, 1, 2, 3, 2, 1, 0], f"{what}: forward and back leads to the events {places}")
+        for text, current, count in seen:
+            if text.count("\n") != 1 or not count.startswith(f"{current + 1}/"):
+                self.expect(False, f"{what}: event {current} is explained as {text!r}, {count}")
+                break
+        stays = [before[0] for before, after in zip(seen, seen[1:]) if before[0] == after[0]]
+        self.expect(not stays, f"{what}: {len(stays)} steps leave it at {stays[:1]}")
+        self.expect(seen[1][0] == seen[5][0], f"{what}: back is not where forward came from")
+        self.sources(what, i)
+
+    def sources(self, what, i):
+        """Each event leads to the line that it shows; so does the link of the one that is explained."""
+        wrong = self.browser.run("""const pages = {}, wrong = [];
+            for (const event of document.querySelectorAll('figure.timeline')[arguments[0]].querySelectorAll('a.event')) {
+                const [page, line] = event.getAttribute('href').split('#');
+                if (!(page in pages)) {
+                    const request = new XMLHttpRequest();
+                    request.open('GET', page, false);
+                    request.send();
+                    pages[page] = new DOMParser().parseFromString(request.responseText, 'text/html');
+                }
+                const place = pages[page].getElementsByName(line)[0];
+                const text = place ? place.parentElement.textContent : '';
+                if (!event.dataset.code || !text.includes(event.dataset.code)) wrong.push(event.getAttribute('href'));
+            }
+            return wrong""", i)
+        self.expect(not wrong, f"{what}: events that lead to other lines than they show: {wrong[:5]}")
+        code = self.browser.run("""const told = document.querySelectorAll('figure.timeline')[arguments[0]]
+            .querySelector('.told'); const code = told.querySelector('code').innerText;
+            told.querySelector('a').click(); return code""", i)
+        line = self.browser.wait("""const place = location.hash && document.getElementsByName(location.hash.slice(1))[0];
+            return place && place.parentElement.innerText""")
+        self.expect(line and code and code in line, f"{what}: the link leads to {line!r}, not to {code!r}")
 
     def search(self, language):
         word, wanted = SEARCHES[language]
@@ -187,6 +258,7 @@ def main():
         reader = Reader(browser, f"http://127.0.0.1:{server.server_address[1]}")
         for language in ("en", "zh"):
             reader.walk(language)
+            reader.timelines(language)
             reader.search(language)
             reader.narrow(language, pages)
         reader.switches()
