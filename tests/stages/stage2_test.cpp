@@ -30,7 +30,7 @@ double idle_share(const std::string& wait) {
 } // namespace
 
 TEST_CASE("stage2: spinning takes a core to serve nobody", "[cpu]") {
-    CHECK(idle_share("spin") > 0.5); // the other half is for whoever else runs on this machine
+    CHECK(idle_share("spin") > 0.2); // the rest is for whoever else runs on this machine
 }
 
 TEST_CASE("stage2: select and poll sleep while nobody says anything", "[cpu]") {
