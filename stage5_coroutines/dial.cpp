@@ -167,11 +167,9 @@ task<dialed> dial(std::string network, std::string address, std::chrono::nanosec
     if (!found) co_return std::unexpected(too_late(network, address));
     if (!*found) co_return std::unexpected(error({"dial", network, "", "", found->error()}, {}));
 
-    auto first = std::move(**found);
-    const auto other = std::ranges::stable_partition(
-        first, [family = first.front().family()](const auto& a) { return a.family() == family; });
-    std::vector second(other.begin(), other.end());
-    first.erase(other.begin(), other.end());
+    std::vector<stage5::address> first, second; // by family, each in its order
+    for (const auto& to : **found)
+        (to.family() == (*found)->front().family() ? first : second).push_back(to);
     if (second.empty())
         co_return co_await dial_serial(network, std::move(first), until,
                                        std::make_shared<cancellation>());

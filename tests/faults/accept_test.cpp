@@ -41,6 +41,7 @@ void rests_without(const std::string& error) {
         CHECK(meter.share() < (sanitized ? 0.5 : 0.1));
         CHECK(one.server.struck() >= 1);
         CHECK(one.server.struck() <= 8); // 5, 10, 20 ... ms apart
+        wait_for([&] { return one.server->err() != ""; });
         const auto said = one.server->err();
         CHECK(std::count(said.begin(), said.end(), '\n') == 1);
         one.finish();
@@ -68,6 +69,7 @@ void closes_that_one(const std::string& error, const std::string& text) {
         trial one(which, script);
         CHECK(one.run({.size = 3000}).complete == 6);
         CHECK(one.server.struck() == 2);
+        wait_for([&] { return one.server->err().contains(text); }); // it is still under way
         CHECK_THAT(one.server->err(), contains(text));
         one.finish();
     }
@@ -149,7 +151,9 @@ TEST_CASE("a thread that can't be had costs that connection only") {
         trial one(which, "pthread_create:eagain=2@2"); // the signals' thread, the bystander's, ...
         CHECK(one.run({.size = 3000}).complete == 6);
         CHECK(one.server.struck() == 2);
-        CHECK_THAT(one.server->err(), contains("pthread_create: resource temporarily unavailable"));
+        const std::string text = "pthread_create: resource temporarily unavailable";
+        wait_for([&] { return one.server->err().contains(text); });
+        CHECK_THAT(one.server->err(), contains(text));
         one.finish();
     }
 }

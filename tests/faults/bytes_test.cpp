@@ -93,7 +93,7 @@ TEST_CASE("poll reporting somebody who is not ready does no harm") {
 TEST_CASE("a poll that is out of memory for a while is asked again") {
     for (const auto& which : stages(2)) {
         if (which.stage != 2) continue;
-        trial one(which, "poll:enomem=20@5");
+        trial one(which, "poll:enomem=20@2");
         CHECK(one.run().complete == 8);
         CHECK(one.server.struck() == 20);
         one.finish();

@@ -143,7 +143,8 @@ TEST_CASE("a signal every 100 microseconds makes no timeout early, and none fail
 TEST_CASE("a script that can't be read is one line, and the end") {
     const std::string bad[] = {
         "recv",           "recv:short",   "recv:nothing=1", "nobody:short=0.5",
-        "recv:short=1.5", "recv:short=0", "seed=x",         "every=0"};
+        "recv:short=1.5", "recv:short=0", "seed=x",         "every=0",
+        "connected=x",    "least=-1",     "from=",          "getaddrinfo:eai_nothing=1"};
     for (const auto& word : bad) {
         const auto result = run_with_faults("recv:short=0.5 " + word, {"/bin/true"});
         CHECK(result.ended.to_string() == "exit status 2");

@@ -5,7 +5,8 @@
 ///
 /// It lies as the kernel would tell the truth, or a server would be blamed for what can't happen:
 ///
-///  - Only what was accepted is hit by recv, send and epoll_ctl.
+///  - Only connections are hit by recv, send and epoll_ctl.
+///  - Connecting that is interrupted, or in progress, goes on in the kernel.
 ///  - EAGAIN is for descriptors that don't block, and another edge follows: bytes that the kernel
 ///    has not shown yet are announced when it shows them.
 ///  - An error of a connection is told once. After that, reading finds the end and writing EPIPE;
@@ -13,13 +14,30 @@
 
 #include "faults/fault_verdict.hpp"
 
+#include <fcntl.h>
+#include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/select.h>
 
+#include <cstring>
+
 using namespace faults;
 
 extern "C" {
+
+/// The C library's own, by the name that nobody comes before: dlsym() may need memory itself.
+void* __libc_malloc(
+    size_t size); // NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
+
+/// Whose operator new is this one's as well. Nothing fails while the program starts.
+void* malloc(size_t size) {
+    if (memory_fails && size >= all().script.least && judge(call::malloc, is_errno).fault != 0) {
+        errno = ENOMEM;
+        return nullptr;
+    }
+    return __libc_malloc(size);
+}
 
 ssize_t recv(int fd, void* buffer, size_t size, int flags) {
     static const auto real = next<decltype(::recv)>("recv");
@@ -71,21 +89,13 @@ int accept4(int fd, sockaddr* address, socklen_t* length, int flags) {
     if (found.fault == EAGAIN) announce_again(fd);
     if (found.fault != 0) return fail(found.fault);
     const int client = real(fd, address, length, flags);
-    if (auto* const about = find(client)) {
-        about->victim = ++all().accepted % all().script.every == 0;
-        about->dead = false;
-        about->poller = -1;
-        about->accepted = true;
-    }
+    begin_life(client);
     return client;
 }
 
 int close(int fd) {
     static const auto real = next<decltype(::close)>("close");
-    if (auto* const about = find(fd)) {
-        about->accepted = about->victim = about->dead = false;
-        about->poller = -1;
-    }
+    end_life(fd);
     return real(fd);
 }
 
@@ -93,7 +103,7 @@ int epoll_ctl(int poller, int operation, int fd, epoll_event* event) noexcept {
     static const auto real = next<decltype(::epoll_ctl)>("epoll_ctl");
     auto* const about = find(fd);
     if (operation == EPOLL_CTL_ADD && about != nullptr) {
-        if (about->accepted) {
+        if (about->connection) {
             const auto found = judge(call::epoll_ctl, is_errno);
             if (found.fault != 0) return fail(found.fault);
         }
@@ -146,8 +156,38 @@ int socket(int domain, int type, int protocol) noexcept {
 
 int connect(int fd, const sockaddr* address, socklen_t length) {
     static const auto real = next<decltype(::connect)>("connect");
-    const auto found = judge(call::connect, is_errno);
-    return found.fault != 0 ? fail(found.fault) : real(fd, address, length);
+    const bool blocks = !does_not_block(fd);
+    const auto found = judge(call::connect, [&](int fault) {
+        return is_errno(fault) && (fault != EINPROGRESS || !blocks);
+    });
+    const bool goes_on = found.fault == EINTR || found.fault == EINPROGRESS;
+    if (found.fault != 0 && !goes_on) return fail(found.fault);
+    if (all().script.connected != 0) begin_life(fd);
+    if (!goes_on) return real(fd, address, length);
+    const int flags = ::fcntl(fd, F_GETFL);
+    ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    const int result = real(fd, address, length);
+    ::fcntl(fd, F_SETFL, flags);
+    return result != 0 && errno != EINPROGRESS ? result : fail(found.fault);
+}
+
+int getsockopt(int fd, int level, int name, void* value, socklen_t* size) noexcept {
+    static const auto real = next<decltype(::getsockopt)>("getsockopt");
+    const auto found = level == SOL_SOCKET && name == SO_ERROR ? judge(call::getsockopt, is_errno)
+                                                               : verdict{};
+    if (found.fault == 0) return real(fd, level, name, value, size);
+    std::memcpy(value, &found.fault, sizeof found.fault);
+    return 0;
+}
+
+int getaddrinfo(const char* host, const char* service, const addrinfo* hints, addrinfo** list) {
+    static const auto real = next<decltype(::getaddrinfo)>("getaddrinfo");
+    const auto found = host == nullptr
+                           ? verdict{}
+                           : judge(call::getaddrinfo, [](int fault) { return fault < fault_eai; });
+    if (found.fault == 0) return real(host, service, hints, list);
+    errno = EMFILE; // EAI_SYSTEM says: look there
+    return found.fault - fault_eai;
 }
 
 int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*body)(void*),

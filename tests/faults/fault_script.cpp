@@ -3,6 +3,8 @@
 
 #include "faults/fault_script.hpp"
 
+#include <netdb.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
@@ -22,7 +24,10 @@ constexpr auto calls = std::to_array<named_call>({{"recv", call::recv},
                                                   {"select", call::select},
                                                   {"socket", call::socket},
                                                   {"connect", call::connect},
-                                                  {"pthread_create", call::pthread_create}});
+                                                  {"getsockopt", call::getsockopt},
+                                                  {"getaddrinfo", call::getaddrinfo},
+                                                  {"pthread_create", call::pthread_create},
+                                                  {"malloc", call::malloc}});
 
 using named_fault = std::pair<std::string_view, int>;
 constexpr auto all_faults = std::to_array<named_fault>({{"short", fault_short},
@@ -47,10 +52,17 @@ constexpr auto all_faults = std::to_array<named_fault>({{"short", fault_short},
                                                         {"enetdown", ENETDOWN},
                                                         {"enetunreach", ENETUNREACH},
                                                         {"ehostunreach", EHOSTUNREACH},
+                                                        {"eaddrnotavail", EADDRNOTAVAIL},
+                                                        {"einprogress", EINPROGRESS},
                                                         {"epipe", EPIPE},
                                                         {"etimedout", ETIMEDOUT},
                                                         {"enotconn", ENOTCONN},
-                                                        {"eafnosupport", EAFNOSUPPORT}});
+                                                        {"eafnosupport", EAFNOSUPPORT},
+                                                        {"eai_again", fault_eai + EAI_AGAIN},
+                                                        {"eai_fail", fault_eai + EAI_FAIL},
+                                                        {"eai_memory", fault_eai + EAI_MEMORY},
+                                                        {"eai_noname", fault_eai + EAI_NONAME},
+                                                        {"eai_system", fault_eai + EAI_SYSTEM}});
 
 template <typename Number>
 bool read(std::string_view text, Number& into) {
@@ -84,6 +96,9 @@ bool read_word(std::string_view word, script& into) {
     const auto value = word.substr(equals + 1);
     if (name == "seed") return read(value, into.seed);
     if (name == "every") return read(value, into.every) && into.every > 0;
+    if (name == "connected") return read(value, into.connected);
+    if (name == "from") return read(value, into.from);
+    if (name == "least") return read(value, into.least);
     if (name == "timer") return read(value, into.timer) && into.timer > 0;
     if (into.rule_count == into.rules.size()) return false;
     return read_rule(name, value, into.rules.at(into.rule_count++));

@@ -8,14 +8,18 @@
 ///     CALL:FAULT=3     the first three calls are
 ///     CALL:FAULT=2@10  two are, after ten that were not
 ///     seed=N           which calls a chance hits
-///     every=K          recv and send are hit on each K-th accepted connection only
+///     every=K          recv and send are hit on each K-th connection only
+///     connected=1      what the program has connected counts as well as what it has accepted
+///     from=K           malloc is hit from the K-th connection on,
+///     least=N          and only where it is asked for N bytes or more
 ///     timer=N          a signal every N microseconds, without SA_RESTART
 ///
 /// CALL is recv (recvmsg, too), send (sendmsg, too), accept4, epoll_wait (epoll_pwait2, too),
-/// epoll_pwait2, epoll_ctl, poll, select, socket, connect or pthread_create. FAULT is an errno's
-/// name in small letters, or `short` (recv, send: less than was asked for; epoll_wait: one event
-/// at a time), `byte` (recv, send: one byte), or `spurious` (epoll_wait, poll: somebody is
-/// reported who is not ready).
+/// epoll_pwait2, epoll_ctl, poll, select, socket, connect, getsockopt (of SO_ERROR: that is what it
+/// tells), getaddrinfo, pthread_create or malloc (and so operator new). FAULT is an errno's name in
+/// small letters, or one of getaddrinfo's, or `short` (recv, send: less than was asked for;
+/// epoll_wait: one event at a time), `byte` (recv, send: one byte), or `spurious` (epoll_wait,
+/// poll: somebody is reported who is not ready).
 
 #include <array>
 #include <cstddef>
@@ -36,13 +40,17 @@ enum class call : std::uint8_t {
     select,
     socket,
     connect,
-    pthread_create
+    getsockopt,
+    getaddrinfo,
+    pthread_create,
+    malloc
 };
 
 /// Faults that are no errno; errnos are positive.
 inline constexpr int fault_short = -1;
 inline constexpr int fault_spurious = -2;
 inline constexpr int fault_byte = -3;
+inline constexpr int fault_eai = -100; ///< and EAI_AGAIN and its kin, which are negative, too
 
 struct rule {
     call where{};
@@ -55,7 +63,10 @@ struct rule {
 struct script {
     std::uint64_t seed = 1;
     std::uint64_t every = 1;
-    long timer = 0; ///< microseconds
+    int connected = 0;
+    std::uint64_t from = 1;
+    std::size_t least = 0; ///< bytes
+    long timer = 0;        ///< microseconds
     std::array<rule, 16> rules{};
     std::size_t rule_count = 0;
 };

@@ -48,6 +48,24 @@ bool does_not_block(int fd) {
     return (::fcntl(fd, F_GETFL) & O_NONBLOCK) != 0;
 }
 
+void begin_life(int fd) {
+    auto* const about = find(fd);
+    if (about == nullptr) return;
+    const auto number = ++all().connections;
+    about->victim = number % all().script.every == 0;
+    about->dead = false;
+    about->poller = -1;
+    about->connection = true;
+    if (number == all().script.from) memory_fails = true;
+}
+
+void end_life(int fd) {
+    auto* const about = find(fd);
+    if (about == nullptr) return;
+    about->connection = about->victim = about->dead = false;
+    about->poller = -1;
+}
+
 std::size_t allow(call where, int fd, std::size_t most, ssize_t& result) {
     auto* const about = find(fd);
     if (about == nullptr || !about->victim) return most;
@@ -68,6 +86,8 @@ std::size_t allow(call where, int fd, std::size_t most, ssize_t& result) {
         about->dead = true;
         const linger at_once{1, 0};
         ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        // Who sleeps in the other direction finds the end.
+        if (all().script.connected != 0) ::shutdown(fd, SHUT_RDWR);
     }
     result = fail(found.fault);
     return 0;

@@ -16,7 +16,7 @@ namespace faults {
 
 /// What is known of a descriptor.
 struct known {
-    std::atomic<bool> accepted = false, victim = false;
+    std::atomic<bool> connection = false, victim = false;
     std::atomic<bool> dead = false; ///< an error was told
     std::atomic<int> poller = -1;   ///< the epoll set that it is in, with EPOLLET
     std::atomic<std::uint32_t> events = 0;
@@ -30,11 +30,14 @@ struct everything {
     std::array<std::atomic<std::uint64_t>, 16> counted_here{}; ///< where nobody wants to know
     std::atomic<std::uint64_t>* counts = counted_here.data();  ///< how often a rule has struck
     std::array<known, 32768> descriptors;
-    std::atomic<std::uint64_t> accepted = 0;
+    std::atomic<std::uint64_t> connections = 0;
     std::array<std::atomic<std::uint64_t>, 64> old_events{}; ///< their data
     std::atomic<std::uint64_t> old_event_count = 0;
 };
 everything& all();
+
+/// Whether malloc is hit by now. Apart from the rest, which needs memory itself to begin with.
+inline constinit std::atomic<bool> memory_fails = false;
 
 /// \return nothing for numbers that are too large to be kept
 known* find(int fd);
@@ -84,6 +87,10 @@ inline int fail(int number) {
 void announce_again(int fd);
 
 bool does_not_block(int fd);
+
+/// A connection begins: `every` and `from` count it. Nothing, if there is none.
+void begin_life(int fd);
+void end_life(int fd);
 
 /// recv and send, the parts that they share. \param most how much was asked for
 /// \return how much may be asked for; or 0, and what to return in `result`

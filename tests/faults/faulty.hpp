@@ -51,7 +51,8 @@ struct outcome {
     std::string out, err;
 };
 outcome run_with_faults(const std::string& script, const std::vector<std::string>& words,
-                        milliseconds limit = harness::must_happen);
+                        milliseconds limit = harness::must_happen,
+                        const harness::child_options& options = {});
 
 /// A stage's server under a script, to which the seed is added.
 class faulty_server {
@@ -82,6 +83,7 @@ struct habit {
     std::uint64_t size = 60'000;
     std::size_t most_a_piece = 8000;
     milliseconds limit = std::chrono::seconds(10) * harness::patience; ///< for nothing moving
+    bool may_end = false; ///< before all has come back: closed before it was heard
 };
 
 /// Each client sends its bytes in pieces of random sizes, half-closes, and reads to the end.

@@ -2,18 +2,17 @@
 /// One stage's server under clients of all kinds for a while, while its memory, its descriptors
 /// and its processor time are looked at:
 ///
-///     soak STAGE SECONDS [SEED]
+///     soak STAGE SECONDS [FILE.csv] [SEED]
 ///
+/// What it sees goes into the file as well, to be drawn by soak_plot.py.
 /// The exit status is 0 if nobody lost a byte, nothing of a client is left at the end, and memory
 /// is not more than 2 % above what it was after the first minute (or a tenth of the time, if that
 /// is shorter; and 256 KiB are always allowed).
 
-#include "harness/child.hpp"
+#include "faults/soak_record.hpp"
 #include "harness/client.hpp"
 #include "harness/crowd.hpp"
 #include "harness/proc.hpp"
-#include "harness/programs.hpp"
-#include "harness/server.hpp"
 
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -30,6 +29,7 @@
 #include <vector>
 
 using namespace harness;
+using namespace faults_tests;
 
 namespace {
 
@@ -120,17 +120,8 @@ void play(const endpoint& to, std::uint64_t seed, const deadline& end, tally& al
     }
 }
 
-struct sample {
-    std::int64_t resident = 0;
-    std::size_t descriptors = 0;
-};
-
-sample look(const server& at) {
-    return {memory(at.pid()).resident, descriptor_count(at.pid())};
-}
-
 /// \return whether it passed
-bool verdict(const server& at, const sample& before, const sample& first, const sample& last,
+bool verdict(watched_server& at, const sample& before, const sample& first, const sample& last,
              tally& all) {
     bool passed = true;
     const auto check_that = [&](bool holds, const std::string& what) {
@@ -139,58 +130,92 @@ bool verdict(const server& at, const sample& before, const sample& first, const 
     };
     for (const auto& each : all.complaints) fmt::print("  {}\n", each);
     check_that(all.complaints.empty(), "no client lost anything");
-    const auto all_closed = [&] { return descriptor_count(at.pid()) <= before.descriptors; };
-    const bool closed = wait_for(all_closed);
-    check_that(closed, fmt::format("descriptors: {} before, {} after", before.descriptors,
-                                   descriptor_count(at.pid())));
+    auto after = at.look();
+    wait_for([&] {
+        after = at.look();
+        return after.descriptors <= before.descriptors && after.frames <= before.frames;
+    });
+    check_that(
+        after.descriptors <= before.descriptors,
+        fmt::format("descriptors: {} before, {} after", before.descriptors, after.descriptors));
+    if (before.frames && after.frames)
+        check_that(
+            *after.frames <= *before.frames,
+            fmt::format("coroutine frames: {} before, {} after", *before.frames, *after.frames));
     const auto most = first.resident + std::max<std::int64_t>(first.resident / 50, 256 * 1024);
     check_that(last.resident <= most,
                fmt::format("memory: {} KiB early, {} KiB at the end, {:+.1f} %",
                            first.resident / 1024, last.resident / 1024,
                            100.0 * static_cast<double>(last.resident - first.resident) /
                                static_cast<double>(first.resident)));
-    const cpu_meter meter(at.pid());
+    const cpu_meter meter(at->pid());
     std::this_thread::sleep_for(milliseconds(500)); // nobody is there: this is what it costs
     check_that(meter.share() < 0.05,
                fmt::format("at rest {:.1f} % of a core", meter.share() * 100));
     return passed;
 }
 
-bool soak(const std::string& stage, std::chrono::seconds how_long, std::uint64_t seed) {
-    auto at = server::ours(stage_program(std::stoi(stage)), {});
+void print(const sample& now, const tally& all) {
+    fmt::print("{:7.1f} s {:9} clients {:8} MB echoed {:8} KiB {:5} descriptors {} {:5.2f} cores\n",
+               now.seconds, all.clients.load(), all.bytes.load() / 1'000'000, now.resident / 1024,
+               now.descriptors, now.frames ? fmt::format("{:5} frames", *now.frames) : "",
+               now.cores);
+    std::fflush(stdout);
+}
+
+/// Looks at the server until the clients have played long enough. \return what it saw early on
+sample watch(watched_server& at, const deadline& end, milliseconds how_long, const tally& all,
+             record& written) {
+    const auto tenth = how_long / 10;
+    const milliseconds early = std::min<milliseconds>(std::chrono::minutes(1), tenth);
+    const milliseconds pause = std::min<milliseconds>(std::chrono::seconds(1), tenth);
+    const milliseconds between = std::min<milliseconds>(std::chrono::seconds(10), tenth);
+    sample first;
+    milliseconds printed{0};
+    while (!end.over() && at->running()) {
+        std::this_thread::sleep_for(std::min(pause, milliseconds(end.left_ms())));
+        const auto now = at.look();
+        const milliseconds passed(static_cast<std::int64_t>(now.seconds * 1000));
+        if (passed >= early && first.resident == 0) first = now;
+        written.add(now, all.clients, all.bytes);
+        if (passed - printed < between && !end.over()) continue;
+        printed = passed;
+        print(now, all);
+    }
+    return first;
+}
+
+bool soak(int stage, std::chrono::seconds how_long, const std::string& file, std::uint64_t seed) {
+    record written(file);
+    watched_server at(stage);
     fmt::print("stage {}, {} s, seed {}\n", stage, how_long.count(), seed);
     { client(at->where()).echo("hello"); }
-    std::this_thread::sleep_for(milliseconds(100)); // until it has left
-    const auto before = look(*at);
-    const auto began = steady::now();
-    const milliseconds tenth = milliseconds(how_long) / 10;
-    const milliseconds early = std::min<milliseconds>(std::chrono::minutes(1), tenth);
-    const milliseconds pause = std::min<milliseconds>(std::chrono::seconds(10), tenth);
+    std::this_thread::sleep_for(milliseconds(300)); // until it has left, and is not counted
+    const auto empty = at.look();
+    { // more than will ever be there at once: what a server keeps for the next ones, it has then
+        crowd most(at->where());
+        most.join_and_echo(700, 1000);
+    }
+    wait_for([&] { return at.look().descriptors <= empty.descriptors; });
+    std::this_thread::sleep_for(
+        milliseconds(300)); // until the last of them is not counted any more
+    const auto before = at.look();
+    at.begin();
     sample first;
-    const cpu_meter meter(at->pid());
     tally all;
     {
         std::vector<std::jthread> clients;
         const deadline end(how_long);
         for (std::uint64_t i = 0; i < 6; ++i)
             clients.emplace_back([&, i] { play(at->where(), seed + i, end, all); });
-        while (!end.over() && at->running()) {
-            std::this_thread::sleep_for(std::min(pause, milliseconds(end.left_ms())));
-            const auto now = look(*at);
-            const std::chrono::duration<double> passed = steady::now() - began;
-            if (passed >= early && first.resident == 0) first = now;
-            fmt::print("{:7.1f} s {:9} clients {:8} MB echoed {:8} KiB {:5} descriptors {:5.2f} "
-                       "cores\n",
-                       passed.count(), all.clients.load(), all.bytes.load() / 1'000'000,
-                       now.resident / 1024, now.descriptors, meter.share());
-            std::fflush(stdout);
-        }
+        first = watch(at, end, how_long, all, written);
     }
     if (!at->running()) {
         fmt::print("FAILED: the server ended: {}\n{}", at->wait_exit()->to_string(), at->err());
         return false;
     }
-    const bool passed = verdict(*at, before, first, look(*at), all);
+    const bool passed = verdict(at, before, first, at.look(), all);
+    written.add(at.look(), all.clients, all.bytes); // at rest
     return at->stop(SIGTERM).ok() && passed;
 }
 
@@ -199,17 +224,19 @@ bool soak(const std::string& stage, std::chrono::seconds how_long, std::uint64_t
 int main(int count, char** words) {
     const std::vector<std::string> arguments(words + 1, words + count);
     if (arguments.size() < 2) {
-        fmt::print(stderr, "soak STAGE SECONDS [SEED]\n");
+        fmt::print(stderr, "soak STAGE SECONDS [FILE.csv] [SEED]\n");
         return 2;
     }
     rlimit limit{};
     ::getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &limit);
-    const std::uint64_t seed = arguments.size() > 2 ? std::stoull(arguments[2])
+    const std::uint64_t seed = arguments.size() > 3 ? std::stoull(arguments[3])
                                                     : std::random_device{}();
     try {
-        return soak(arguments[0], std::chrono::seconds(std::stol(arguments[1])), seed) ? 0 : 1;
+        const std::chrono::seconds how_long(std::stol(arguments[1]));
+        const auto file = arguments.size() > 2 ? arguments[2] : "";
+        return soak(std::stoi(arguments[0]), how_long, file, seed) ? 0 : 1;
     } catch (const std::exception& error) {
         fmt::print(stderr, "soak: {}\n", error.what());
         return 2;

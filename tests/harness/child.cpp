@@ -46,8 +46,8 @@ struct pipe_pair {
     if (options.no_standard_streams) {
         for (const int fd : {0, 1, 2}) ::close(fd);
     } else {
-        const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
-        if (null >= 0) ::dup2(null, 0);
+        const int input = ::open(options.input.c_str(), O_RDONLY | O_CLOEXEC);
+        if (input >= 0) ::dup2(input, 0);
         ::dup2(out, 1);
         ::dup2(err, 2);
     }

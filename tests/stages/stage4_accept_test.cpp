@@ -81,10 +81,10 @@ struct full_listener {
 
 TEST_CASE("stage4: accept tries first, waits on EAGAIN, and is told when a client comes") {
     listening l;
-    const auto first = l.client();
+    const auto early = l.client();
     CHECK(l.accept() == done);
     CHECK(l.accept() == pending);
-    const auto second = l.client();
+    const auto late = l.client();
     REQUIRE(woken(*l.poll, l.acceptor));
     CHECK(l.accept() == done);
     CHECK(registered(l.accepted->get()) == "8000201d");

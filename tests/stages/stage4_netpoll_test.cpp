@@ -113,24 +113,24 @@ TEST_CASE("stage4: an event is dropped whose descriptor was closed and reused in
         rival() : waiter{&woke} {}
         static void woke(waiter& w) {
             auto& self = static_cast<rival&>(w);
-            if (*self.done) return;
-            *self.done = true;
+            if (*self.is_over) return;
+            *self.is_over = true;
             self.other->leave();
             self.other->ends = connect_to_myself(transport::unix_socket);
             self.other->enter();
             self.was_reused = true;
         }
         member* other = nullptr;
-        bool* done = nullptr;
+        bool* is_over = nullptr;
         bool was_reused = false;
     };
     const auto poll = opened();
     member a(*poll), b(*poll);
-    bool done = false;
+    bool is_over = false;
     rival of_a, of_b;
     of_a.other = &b;
     of_b.other = &a;
-    of_a.done = of_b.done = &done;
+    of_a.is_over = of_b.is_over = &is_over;
     deliver(*poll);
     for (auto* const one : {&a, &b}) REQUIRE(one->pd->prepare(side::read) == poll_status::ready);
     REQUIRE(a.pd->block(side::read, of_a) == poll_status::parked);
@@ -139,7 +139,7 @@ TEST_CASE("stage4: an event is dropped whose descriptor was closed and reused in
     a.send();
     b.send();
     poll->wait(0);
-    REQUIRE(done);
+    REQUIRE(is_over);
     CHECK(std::array{a.pd, b.pd} == before); // the memory is the same
 
     const member& fresh = of_a.was_reused ? b : a;

@@ -204,13 +204,13 @@ TEST_CASE("stage4: the sides do not disturb each other") {
 
 TEST_CASE("stage4: a second waiter on a side is told so (Go: throw \"double wait\")") {
     living pd;
-    counter first, second, other_side;
+    counter first, another, other_side;
     REQUIRE(pd.block(side::read, first) == poll_status::parked);
-    CHECK(pd.block(side::read, second) == poll_status::already_waiting);
+    CHECK(pd.block(side::read, another) == poll_status::already_waiting);
     CHECK(pd.prepare(side::read) == poll_status::already_waiting);
     CHECK(pd.block(side::write, other_side) == poll_status::parked);
     edge(pd);
-    CHECK(std::pair(first.wakes.load(), second.wakes.load()) == std::pair(1, 0));
+    CHECK(std::pair(first.wakes.load(), another.wakes.load()) == std::pair(1, 0));
 }
 
 TEST_CASE("stage4: a close wakes both sides and ends everything from then on") {

@@ -1,0 +1,100 @@
+/// \file
+/// Memory that can't be had, once the server serves: operator new fails now and then, for large
+/// pieces only, or always from some moment on. Whoever was to have it may be cut off; everybody
+/// else is served.
+
+#include "faults/faulty.hpp"
+#include "harness/proc.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <system_error>
+
+using namespace faults_tests;
+using namespace harness;
+
+namespace {
+
+/// The sanitizer has an operator new of its own, which nothing comes before.
+bool is_left_out() {
+    if (sanitized) fmt::print("LEFT OUT: a sanitizer brings its own operator new\n");
+    return sanitized;
+}
+
+/// Clients that send without reading make a server keep what it owes them: a buffer each. Who is
+/// not cut off gets all of it in the end. \return how many were cut off
+int owe(const endpoint& to, int clients) {
+    int cut = 0;
+    for (int i = 0; i < clients; ++i) {
+        const pattern bytes(seed() + static_cast<std::uint64_t>(i));
+        client one(to, 4096);
+        std::uint64_t sent = 12'000'000;
+        bool was_cut = false; // an error is told once: to who sends, or to who reads
+        try {
+            sent = one.send_until_stuck(bytes, sent, milliseconds(20) * patience);
+            one.shutdown_write();
+        } catch (const std::system_error&) {
+            was_cut = true;
+        }
+        const auto heard = one.receive_rest();
+        was_cut = was_cut || heard.reset;
+        CHECK(heard.bytes.size() <= sent);
+        CHECK(bytes.difference(heard.bytes, 0).value_or("") == "");
+        CHECK((was_cut || heard.bytes.size() == sent));
+        if (was_cut) ++cut;
+    }
+    return cut;
+}
+
+/// The bystander comes first; memory fails from the second client on.
+void serves_the_others(const std::string& script, const habit& how, int first = 1) {
+    for (const auto& which : stages(first)) {
+        INFO(which.name() << " with FAULTS='" << script << "'");
+        trial one(which, "from=2 " + script);
+        for (int turn = 0; turn < 3; ++turn) {
+            static_cast<void>(one.run(how)); // it CHECKs that each got a beginning of what it sent
+            one.bystander.echo("meanwhile");
+        }
+        CHECK(one.server.struck() > 0);
+        one.finish();
+    }
+}
+
+void owes_the_others(int first, int last) {
+    for (const auto& which : stages(first)) {
+        if (which.stage > last) continue;
+        INFO(which.name());
+        trial one(which, "from=2 least=4000 malloc:enomem=0.5");
+        const auto cut = owe(one.server->where(), 6);
+        CHECK((cut > 0) == (one.server.struck() > 0));
+        one.finish();
+    }
+}
+
+} // namespace
+
+TEST_CASE("memory for what is owed that can't be had costs that client only") {
+    if (!is_left_out()) owes_the_others(2, 4);
+}
+
+TEST_CASE("memory for what is owed that can't be had costs that coroutine only", "[!mayfail]") {
+    if (!is_left_out()) owes_the_others(5, 5);
+}
+
+TEST_CASE("memory that can't be had now and then costs those clients only", "[!mayfail]") {
+    if (!is_left_out())
+        serves_the_others("malloc:enomem=0.1", {.clients = 64, .size = 20'000, .may_end = true});
+}
+
+TEST_CASE("memory that often can't be had costs those clients only", "[!mayfail]") {
+    if (!is_left_out())
+        serves_the_others("malloc:enomem=0.5", {.clients = 64, .size = 20'000, .may_end = true});
+}
+
+TEST_CASE("memory that can't be had any more costs new clients only", "[!mayfail]") {
+    if (is_left_out()) return;
+    for (const int good : {0, 1, 2, 3, 5, 8, 13, 21})
+        serves_the_others(fmt::format("malloc:enomem=1000000@{}", good),
+                          {.clients = 64, .size = 2'000, .may_end = true});
+}
