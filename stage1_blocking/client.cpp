@@ -15,6 +15,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <mutex>
 #include <thread>
 
 using namespace stage1;
@@ -23,6 +24,11 @@ namespace {
 
 constexpr std::size_t buffer_size = 64 * 1024;
 
+std::mutex sending; ///< held while write() sleeps or fails; protects what follows
+/// Why not all of standard input could be sent: errno, or 0. Who reads meets the end of the stream
+/// then, and would take it for the answer's.
+int unsent = 0;
+
 /// Standard input to the server; then end of file for the server as well.
 void send_input(int socket) {
     std::array<char, buffer_size> buffer;
@@ -30,7 +36,12 @@ void send_input(int socket) {
         const auto n = ::read(STDIN_FILENO, buffer.data(), buffer.size());
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) break;
-        if (!write(socket, std::span(buffer).first(static_cast<std::size_t>(n)))) return;
+        const std::scoped_lock lock(sending);
+        const auto sent = write(socket, std::span(buffer).first(static_cast<std::size_t>(n)));
+        if (!sent) {
+            unsent = sent.error().number;
+            return;
+        }
     }
     ::shutdown(socket, SHUT_WR);
 }
@@ -74,8 +85,13 @@ int main(int argc, char** argv) {
         return 1;
     }
     std::thread(send_input, socket->get()).detach(); // sleeps in read() when we are done
-    const auto ended = print_output(socket->get());
+    auto ended = print_output(socket->get());
+    ::shutdown(socket->get(), SHUT_RDWR); // or a write that sleeps would go on doing so
+    const std::scoped_lock lock(sending);
+    if (ended && unsent != 0) ended = std::unexpected(syscall_error{"write", unsent});
     if (ended) return 0;
-    log("{}", op_error{"read", where->network, "", text, ended.error().message()}.message());
+    log("{}",
+        op_error{std::string(ended.error().call), where->network, "", text, ended.error().message()}
+            .message());
     return 1;
 }

@@ -40,6 +40,7 @@ private:
     poller poller_{wait_method::poll};
     std::vector<char> buffer_ = std::vector<char>(buffer_size);
     std::vector<char> unsent_;
+    std::expected<void, syscall_error> sent_; ///< or why not all could be
 };
 
 std::expected<void, syscall_error> conversation::run() {
@@ -54,7 +55,7 @@ std::expected<void, syscall_error> conversation::run() {
             if (!unsent_.empty()) write_unsent();
             const auto more = print_output();
             if (!more) return std::unexpected(more.error());
-            if (!*more) return {};
+            if (!*more) return sent_;
         }
     }
 }
@@ -73,10 +74,12 @@ void conversation::read_input() {
 
 void conversation::write_unsent() {
     const auto taken = write(socket_, unsent_);
-    if (!taken) // print_output() will say what is wrong, after what the server still had to say
+    if (!taken) { // to be said after what the server still has to say
+        sent_ = std::unexpected(taken.error());
         unsent_.clear();
-    else
+    } else {
         unsent_.erase(unsent_.begin(), unsent_.begin() + static_cast<std::ptrdiff_t>(*taken));
+    }
     if (!unsent_.empty()) return;
     poller_.modify(socket_, interest::read);
     if (taken) static_cast<void>(poller_.add(STDIN_FILENO, interest::read)); // poll takes any
@@ -130,6 +133,8 @@ int main(int argc, char** argv) {
     }
     const auto ended = conversation(socket->get()).run();
     if (ended) return 0;
-    log("{}", op_error{"read", where->network, "", text, ended.error().message()}.message());
+    log("{}",
+        op_error{std::string(ended.error().call), where->network, "", text, ended.error().message()}
+            .message());
     return 1;
 }

@@ -207,10 +207,12 @@ void server::back_off(const syscall_error& reason) {
 }
 
 /// Once a second at most: who is out of descriptors is so thousands of times.
-void server::complain(const syscall_error& reason) {
+void server::complain(const syscall_error& reason) try {
     if (clock::now() - last_complaint_ < 1s) return;
     last_complaint_ = clock::now();
     log("{}", failure(reason).message());
+} catch (const std::bad_alloc&) {
+    // There is not even memory to say so.
 }
 
 op_error server::failure(const syscall_error& reason) const {

@@ -177,10 +177,12 @@ void server::back_off(const syscall_error& reason) {
 }
 
 /// Once a second at most: who is out of descriptors is so thousands of times.
-void server::complain(const syscall_error& reason) {
+void server::complain(const syscall_error& reason) try {
     if (last_complaint_ != 0 && now() - last_complaint_ < 1'000'000'000) return;
     last_complaint_ = now();
     log("{}", failure(reason).message());
+} catch (const std::bad_alloc&) {
+    // There is not even memory to say so.
 }
 
 op_error server::failure(const syscall_error& reason) const {

@@ -15,9 +15,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <optional>
 #include <semaphore>
 #include <span>
 #include <string>
@@ -60,15 +62,26 @@ private:
     std::binary_semaphore done_{0};
 };
 
+/// Whether all of standard input has been sent, as far as it is known.
+struct outcome {
+    std::atomic<bool> sending = false;
+    chan<std::optional<net::error>> sent{1}; ///< for who finds `sending`
+};
+
 /// Standard input to the server; then end of file for the server as well.
-task<> send_input(net::conn to, input* from) {
+task<> send_input(net::conn to, input* from, outcome* told) {
     while (true) {
         auto receiving = from->next();
         const auto chunk = co_await receiving;
         if (!chunk || chunk->empty()) break;
+        told->sending = true;
         auto writing = to.write(*chunk);
         const auto written = co_await writing;
-        if (!written) co_return; // reading will say what is wrong, after what the server had to say
+        if (!written) { // to be said after what the server still has to say
+            told->sent.try_send(written.error());
+            co_return;
+        }
+        if (!told->sending.exchange(false)) told->sent.try_send({}); // somebody waits to know
         from->done();
     }
     static_cast<void>(to.close_write());
@@ -99,9 +112,19 @@ task<> talk(std::string network, std::string address, std::chrono::nanoseconds t
         exit_process(1);
     }
     input from;
-    go(send_input(*conn, &from));
+    outcome told;
+    go(send_input(*conn, &from, &told));
     auto printing = print_output(*conn);
     co_await printing;
+    if (told.sending.exchange(false)) { // the end came in the middle of a write
+        conn->evict();
+        auto waiting = told.sent.receive();
+        const auto sent = co_await waiting;
+        if (sent && *sent) {
+            log("{}", (*sent)->message());
+            exit_process(1);
+        }
+    }
     exit_process(0); // before `from` goes away
 }
 

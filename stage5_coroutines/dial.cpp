@@ -23,8 +23,9 @@ namespace {
 
 using lookup = std::expected<std::vector<address>, std::string>;
 
-error failed(const std::string& network, const address& to, io_error why) {
-    return error({"dial", network, "", to.to_string(), why.message("connect")}, why);
+error failed(const std::string& network, const address& to, io_error why,
+             std::string_view call = "connect") {
+    return error({"dial", network, "", to.to_string(), why.message(call)}, why);
 }
 
 error too_late(const std::string& network, std::string_view to = "") {
@@ -95,11 +96,9 @@ void replace_wildcard(address& to) {
 /// Go: netFD.connect. The call begins to connect and returns; being writable says that it has
 /// ended, SO_ERROR how. Into the poller only then: a socket that does not even connect yet has
 /// hung up, says epoll, and our poll_desc would remember that for its whole life.
-task<std::expected<fd_ref, io_error>> connect(address to, deadline until,
+task<std::expected<fd_ref, io_error>> connect(unique_fd socket, address to, deadline until,
                                               std::shared_ptr<cancellation> race) {
     replace_wildcard(to);
-    unique_fd socket{::socket(to.family(), SOCK_STREAM | socket_flags, 0)};
-    if (!socket) co_return std::unexpected(io_error{io_error::reason::failed, errno});
     const bool connected = trace::connect(socket.get(), &to.any, to.length) == 0;
     if (!connected && errno != EINPROGRESS && errno != EINTR)
         co_return std::unexpected(io_error{io_error::reason::failed, errno});
@@ -143,9 +142,19 @@ bool is_by_accident(const std::expected<fd_ref, io_error>& connected) {
 /// Go: sysDialer.doDialTCP
 task<dialed> dial_one(std::string network, address to, deadline until,
                       std::shared_ptr<cancellation> race) {
-    auto connected = co_await connect(to, until, race);
+    const auto make = [&] {
+        return unique_fd(::socket(to.family(), SOCK_STREAM | socket_flags, 0));
+    };
+    auto socket = make();
+    if (!socket)
+        co_return std::unexpected(failed(network, to, {io_error::reason::failed, errno}, "socket"));
+    auto connecting = connect(std::move(socket), to, until, race);
+    auto connected = co_await connecting;
     for (int again = 0; again < 2 && is_by_accident(connected); ++again) {
-        auto better = co_await connect(to, until, race);
+        socket = make();
+        if (!socket) break;
+        auto connecting_again = connect(std::move(socket), to, until, race);
+        auto better = co_await connecting_again;
         connected = std::move(better);
     }
     if (!connected) co_return std::unexpected(failed(network, to, connected.error()));

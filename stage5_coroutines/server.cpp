@@ -21,6 +21,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <new>
 #include <optional>
 
 namespace stage5 {
@@ -195,10 +196,12 @@ task<> server::stop() {
     scheduler::current().stop();
 }
 
-void server::complain(const net::error& reason) {
+void server::complain(const net::error& reason) try {
     if (last_complaint_ != 0 && now() - last_complaint_ < 1'000'000'000) return;
     last_complaint_ = now();
     log("{}", reason.message());
+} catch (const std::bad_alloc&) {
+    // There is not even memory to say so.
 }
 
 sigset_t stop_signals() {
