@@ -1,9 +1,9 @@
 /// \file
-/// Without libFuzzer: runs the kept inputs, then as many made-up ones as fit into a second: kept
-/// ones with some bytes changed, and noise. A failure can be repeated with the seed that is
+/// Without libFuzzer: runs the kept inputs, then as many made-up ones as fit into five seconds:
+/// kept ones with some bytes changed, and noise. A failure can be repeated with the seed that is
 /// printed, or with the input, which is left in the directory for temporary files.
 ///
-///     NAME_replay CORPUS [SEED]
+///     fuzz_NAME CORPUS|FILE [SEED]
 
 #include "fuzz/fuzz.hpp"
 
@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t longest = 300;
 constexpr std::size_t most = 20'000;
-constexpr auto time_limit = std::chrono::milliseconds(1000);
+constexpr auto time_limit = std::chrono::seconds(5);
 
 const bytes* running = nullptr; ///< for whoever asks why it failed
 
@@ -72,12 +72,16 @@ bytes make_up(const std::vector<bytes>& kept, std::mt19937_64& random) {
 
 int main(int count, char** words) {
     if (count < 2) {
-        std::fprintf(stderr, "%s CORPUS [SEED]\n", words[0]);
+        std::fprintf(stderr, "%s CORPUS|FILE [SEED]\n", words[0]);
         return 2;
     }
-    std::signal(SIGABRT, &tell_input);
+    if (std::getenv("FUZZ_BREAK") == nullptr) std::signal(SIGABRT, &tell_input);
     std::vector<bytes> kept;
-    for (const auto& entry : fs::directory_iterator(words[1])) kept.push_back(read(entry.path()));
+    if (fs::is_directory(words[1]))
+        for (const auto& entry : fs::directory_iterator(words[1]))
+            kept.push_back(read(entry.path()));
+    else
+        kept.push_back(read(words[1]));
     for (const auto& each : kept) run(each);
 
     const std::uint64_t seed = count > 2 ? std::strtoull(words[2], nullptr, 10)

@@ -1,0 +1,79 @@
+#pragma once
+/// \file
+/// One connection, from both ends: what its client does and may expect, and what the kernel knows
+/// of the server's descriptor.
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cstddef>
+#include <limits>
+
+namespace fuzz {
+
+/// What concerns all clients of a server.
+struct situation {
+    bool tcp = false;
+    bool lines = false;   ///< nothing comes back before the newline
+    bool stopped = false; ///< the server was asked to end
+    bool late = false;    ///< a time limit of the server's may have been exceeded
+};
+
+/// What a call of the server's meets: an error, or no more than so many bytes.
+struct fault {
+    int error = 0;
+    std::size_t most = std::numeric_limits<std::size_t>::max();
+};
+
+/// The server's end.
+struct served {
+    int fd = -1; ///< -1 before it is accepted, and when it has been closed
+    bool accepted = false;
+    std::size_t taken = 0;     ///< bytes that the server has read, and so owes to the client
+    bool finished = false;     ///< it has ended its sending side: what it reads now it throws away
+    bool dead = false;         ///< an error has ended the connection: nothing moves any more
+    bool excused = false;      ///< it was told of an error, and need not keep its promises
+    std::array<fault, 2> next; ///< what the next read and the next write meet
+    int epoll = -1;            ///< where it is watched, edge-triggered or not, and how
+    epoll_event watched{};
+};
+
+class client {
+public:
+    /// Connects. \param number each sends bytes of its own
+    client(std::size_t number, const sockaddr* to, socklen_t length, const situation& all);
+    client(const client&) = delete;
+    client& operator=(const client&) = delete;
+    ~client() { leave(); }
+
+    void send(std::size_t size);
+    /// Takes what there is, and checks it. \return whether there was anything, be it the end
+    bool receive(std::size_t most);
+    /// Says that nothing more will come. \return whether that is new
+    bool shut_down();
+    void reset();
+    void leave();
+    /// Takes all that is there. \return whether there was anything
+    bool receive_all() { return receive(std::numeric_limits<std::size_t>::max()); }
+    /// Whether it has to get anything before it does or says something itself.
+    [[nodiscard]] bool waits() const;
+
+    /// Whether it has not gone.
+    [[nodiscard]] bool is_here() const { return fd_ >= 0; }
+    /// Whether there is nothing left that one of both ends has to do.
+    [[nodiscard]] bool is_over() const;
+
+    served server;
+
+private:
+    void ended(int error);
+
+    int fd_ = -1;
+    const char* stream_; ///< what it sends
+    std::size_t sent_ = 0, got_ = 0;
+    bool shut_ = false, ended_ = false;
+    const situation& all_;
+};
+
+} // namespace fuzz
