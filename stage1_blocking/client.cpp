@@ -12,11 +12,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 using namespace stage1;
 
@@ -31,24 +31,22 @@ int unsent = 0;
 
 /// Standard input to the server; then end of file for the server as well.
 void send_input(int socket) {
-    std::array<char, buffer_size> buffer;
+    std::vector<char> buffer(buffer_size);
     while (true) {
         const auto n = ::read(STDIN_FILENO, buffer.data(), buffer.size());
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) break;
         const std::scoped_lock lock(sending);
         const auto sent = write(socket, std::span(buffer).first(static_cast<std::size_t>(n)));
-        if (!sent) {
-            unsent = sent.error().number;
-            return;
-        }
+        if (!sent) unsent = sent.error().number;
+        if (!sent) return;
     }
     ::shutdown(socket, SHUT_WR);
 }
 
 /// What the server sends to standard output, until its end of file.
 std::expected<void, syscall_error> print_output(int socket) {
-    std::array<char, buffer_size> buffer;
+    std::vector<char> buffer(buffer_size);
     while (true) {
         const auto n = read(socket, buffer);
         if (!n) return std::unexpected(n.error());

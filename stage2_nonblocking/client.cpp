@@ -97,7 +97,8 @@ std::expected<bool, syscall_error> conversation::print_output() {
 } // namespace
 
 int main(int argc, char** argv) {
-    std::string text, timeout;
+    std::string text;
+    std::string timeout;
     CLI::App app{"Sends standard input to a server and prints what comes back.", "stage2_client"};
     app.add_option("ADDRESS", text, "host:port, :port, [ipv6]:port, unix:PATH or unix:@NAME")
         ->required();

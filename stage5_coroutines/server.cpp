@@ -97,10 +97,10 @@ task<> server::handle_lines(guest client) {
         if (!line || line->empty()) break;
         note("received from", *client, *line);
         const auto written = co_await writer.write(*line);
-        if (!written) break;
+        if (!written) co_return; // what came later must not follow: it would be behind a hole
         if (reader.has_line()) continue; // one write for all of them
         const auto sent = co_await writer.flush();
-        if (!sent) break;
+        if (!sent) co_return;
     }
     if (!stopping_) co_return;
     static_cast<void>(co_await writer.write(reader.buffered()));

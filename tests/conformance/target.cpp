@@ -14,8 +14,10 @@ namespace {
 /// What each stage can do; the row is the stage's number. Stage 2 differs by how it waits.
 constexpr std::array<abilities, 6> by_stage{{
     {},
-    {.clients = 1000},                   // a thread each
-    {.clients = 1000, .has_wait = true, .has_trace = true}, // the cost of asking grows with every client
+    {.clients = 1000}, // a thread each
+    {.clients = 1000,
+     .has_wait = true,
+     .has_trace = true}, // the cost of asking grows with every client
     {.clients = 9000, .has_trace = true},
     {.clients = 9000, .has_timeouts = true, .has_trace = true},
     {.clients = 9000, .has_timeouts = true, .has_trace = true},
