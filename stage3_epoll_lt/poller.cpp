@@ -20,7 +20,9 @@ constexpr int events_a_turn = 128;
 } // namespace
 
 // [add]
-poller::poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {}
+poller::poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+    ready_.reserve(events_a_turn); // wait() must not need memory
+}
 
 std::expected<void, syscall_error> poller::add(int fd, interest what) {
     return control(EPOLL_CTL_ADD, fd, static_cast<std::uint32_t>(what));

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 
 namespace stage4 {
 namespace {
@@ -38,7 +39,7 @@ std::expected<poll_desc*, syscall_error> netpoll::add(int fd) {
 // [add]
 
 /// Go: pollCache.alloc, also a page at a time.
-poll_desc* netpoll::allocate() {
+poll_desc* netpoll::allocate() try {
     const std::lock_guard lock(mutex_);
     if (free_.empty()) {
         if (owned_.size() == most_blocks) return nullptr;
@@ -56,6 +57,8 @@ poll_desc* netpoll::allocate() {
     const std::uint32_t index = free_.back();
     free_.pop_back();
     return &at(index);
+} catch (const std::bad_alloc&) {
+    return nullptr;
 }
 
 void netpoll::unblock(poll_desc& pd) {

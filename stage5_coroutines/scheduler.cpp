@@ -108,6 +108,7 @@ void scheduler::stop() {
 // [work]
 void scheduler::work(worker& me) {
     this_worker() = &me;
+    static_cast<void>(buffer()); // now, while there is memory
     while (runnable* const who = find(me)) {
         me.done = 0;
         const trace::span resumed("resume", {.waiter = who});
