@@ -17,8 +17,6 @@ std::expected<void, syscall_error> poller::add(int fd, interest what) {
     // An fd_set has 1024 bits, and FD_SET beyond them writes into whatever lies behind it.
     if (method_ == wait_method::select && fd >= FD_SETSIZE)
         return std::unexpected(syscall_error{"select: descriptor 1024 and above", EBADF});
-    if (watched_.size() == watched_.capacity()) watched_.reserve(2 * watched_.size() + 1);
-    ready_.reserve(watched_.capacity()); // wait() must not need memory
     watched_.push_back({fd, static_cast<short>(what), 0});
     return {};
 }

@@ -17,6 +17,7 @@
 #include <fstream>
 #include <map>
 #include <set>
+#include <thread>
 
 using namespace conformance;
 using namespace harness;
@@ -30,15 +31,19 @@ bool has_trace() {
     return under_test().can.has_trace;
 }
 
-/// Serves clients that take turns, and stops. \return the events, without the one that names it
-json record(std::size_t clients, std::size_t echoes) {
+/// Serves clients that take turns, and stops. \param pause after each echo
+/// \return the events, without the one that names it
+json record(std::size_t clients, std::size_t echoes, milliseconds pause = {}) {
     const temporary_directory here;
     const auto file = here.file("trace.json");
     const auto server = start_with("--trace " + file);
     {
         std::vector<client> all;
         for (std::size_t i = 0; i < clients; ++i) all.emplace_back(server->where());
-        for (std::size_t i = 0; i < echoes; ++i) all[i % clients].echo("hello");
+        for (std::size_t i = 0; i < echoes; ++i) {
+            all[i % clients].echo("hello");
+            std::this_thread::sleep_for(pause);
+        }
     }
     CHECK(server->stop(SIGTERM).to_string() == "exit status 0");
     auto events = json::parse(std::ifstream(file));
@@ -120,7 +125,7 @@ TEST_CASE("a trace tells whom each call was about, how it ended, and where it st
 TEST_CASE("a trace shows who parks, and who goes on because of whom", "[ours][trace]") {
     if (!has_trace()) return;
     if (!under_test().can.has_timeouts) return leave_out("nobody parks in this stage");
-    const auto events = record(1, 10);
+    const auto events = record(1, 10, milliseconds(20)); // so that it has to wait
     int client = -1;
     for (const auto& event : events) // the last call waited in vain
         if (event.at("name") == "accept4" && event.at("args").at("result") > 0)
