@@ -14,6 +14,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <exception>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -58,7 +59,7 @@ std::expected<void, syscall_error> print_output(int socket) {
 
 } // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
     std::string text;
     CLI::App app{"Sends standard input to a server and prints what comes back.", "stage1_client"};
     app.add_option("ADDRESS", text, "host:port, :port, [ipv6]:port, unix:PATH or unix:@NAME")
@@ -91,5 +92,8 @@ int main(int argc, char** argv) {
     log("{}",
         op_error{std::string(ended.error().call), where->network, "", text, ended.error().message()}
             .message());
+    return 1;
+} catch (const std::exception& error) { // no thread, no memory
+    log("stage1_client: {}", error.what());
     return 1;
 }

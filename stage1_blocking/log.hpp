@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <iterator>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,11 +19,13 @@ namespace stage1 {
 inline bool verbose = false;
 
 /// One line on standard error, in one write. Thread-safe. A reader that has gone away is no
-/// reason to fail.
+/// reason to fail; neither is a lack of memory, since lines of 500 bytes need none.
 template <typename... Args>
 void log(fmt::format_string<Args...> format, Args&&... args) {
-    const auto line = fmt::format(format, std::forward<Args>(args)...) + '\n';
-    std::fputs(line.c_str(), stderr);
+    fmt::memory_buffer line;
+    fmt::format_to(std::back_inserter(line), format, std::forward<Args>(args)...);
+    line.push_back('\n');
+    std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
 /// What the articles' programs print: who came, who left.

@@ -16,6 +16,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <exception>
 #include <vector>
 
 using namespace stage2;
@@ -96,7 +97,7 @@ std::expected<bool, syscall_error> conversation::print_output() {
 
 } // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
     std::string text;
     std::string timeout;
     CLI::App app{"Sends standard input to a server and prints what comes back.", "stage2_client"};
@@ -137,5 +138,8 @@ int main(int argc, char** argv) {
     log("{}",
         op_error{std::string(ended.error().call), where->network, "", text, ended.error().message()}
             .message());
+    return 1;
+} catch (const std::exception& error) { // no memory
+    log("stage2_client: {}", error.what());
     return 1;
 }

@@ -19,10 +19,12 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <expected>
 #include <optional>
 #include <semaphore>
 #include <span>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -38,8 +40,12 @@ constexpr std::size_t buffer_size = 64 * 1024;
 /// was sent, so that a server that takes nothing makes it stop. For as long as the process lives.
 class input {
 public:
-    input() {
-        std::thread([this] { read_all(); }).detach(); // sleeps in read() when we are done
+    /// Once; the thread sleeps in read() when we are done. \return or pthread_create's error
+    std::expected<void, syscall_error> begin() try {
+        std::thread([this] { read_all(); }).detach();
+        return {};
+    } catch (const std::system_error& error) {
+        return std::unexpected(syscall_error{"pthread_create", error.code().value()});
     }
 
     /// The next bytes, ours until done(); none is the end.
@@ -112,6 +118,10 @@ task<> talk(std::string network, std::string address, std::chrono::nanoseconds t
         exit_process(1);
     }
     input from;
+    if (const auto begun = from.begin(); !begun) {
+        log("{}", begun.error().message());
+        exit_process(1);
+    }
     outcome told;
     go(send_input(*conn, &from, &told));
     auto printing = print_output(*conn);

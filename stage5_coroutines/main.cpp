@@ -13,6 +13,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <new>
 
 using namespace stage5;
 
@@ -44,7 +45,7 @@ void ignore_sigpipe() {
 
 } // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
     open_standard_descriptors();
     raise_descriptor_limit();
     ignore_sigpipe();
@@ -65,4 +66,7 @@ int main(int argc, char** argv) {
     const auto served = serve(std::move(*listener), *options);
     if (!served) log("{}", served.error().message());
     return served ? 0 : 1;
+} catch (const std::bad_alloc&) { // not for a client, whom alone it would cost
+    log("out of memory");
+    return 1;
 }

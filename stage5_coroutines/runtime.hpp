@@ -88,7 +88,7 @@ inline task<> run_and_exit(task<> program) {
 [[noreturn]] inline void run_main(task<> program) {
     std::setvbuf(stdout, nullptr, _IONBF, 0);
     const auto runtime = scheduler::make(0);
-    if (!runtime) panic(runtime.error().message());
+    if (!runtime) log_fatal(runtime.error().message());
     go(run_and_exit(std::move(program)));
     (*runtime)->run(); // nobody stops it: exit_process() ends us
     exit_process(0);
