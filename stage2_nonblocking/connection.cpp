@@ -83,6 +83,11 @@ void connection::linger(std::span<char> buffer) {
     if (ended) close();
 }
 
+void connection::cut_off() {
+    reset_at_close(fd());
+    close();
+}
+
 void connection::close() {
     note("disconnected from", client_.peer);
     trace::event("close", {.fd = fd()});

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <limits>
+#include <new>
 
 namespace stage2 {
 
@@ -45,11 +46,19 @@ std::span<const int> poller::wait(std::chrono::milliseconds timeout) {
         break;
     }
     if (!answered) return {}; // nobody in time, or a signal came first: the caller looks again
+    make_room();
     for (const pollfd& entry : watched_)
-        if (entry.revents != 0) ready_.push_back(entry.fd);
+        if (entry.revents != 0 && ready_.size() < ready_.capacity()) ready_.push_back(entry.fd);
     return ready_;
 }
 // [wait]
+
+/// For everyone.
+void poller::make_room() try {
+    ready_.reserve(watched_.capacity());
+} catch (const std::bad_alloc&) {
+    // Those who fit come first, and the others next time: who has something stays ready.
+}
 
 /// The whole list into the kernel and back, in each call.
 bool poller::ask_poll(std::chrono::milliseconds timeout) {

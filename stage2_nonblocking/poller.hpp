@@ -45,6 +45,7 @@ public:
     std::span<const int> wait(std::chrono::milliseconds timeout);
 
 private:
+    void make_room();
     bool ask_select(std::chrono::milliseconds timeout);
     bool ask_poll(std::chrono::milliseconds timeout);
 

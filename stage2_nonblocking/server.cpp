@@ -157,7 +157,7 @@ void server::advance(int fd) {
         found->second.advance(buffer_);
     } catch (const std::bad_alloc&) {
         complain({"new", ENOMEM});
-        found->second.close();
+        found->second.cut_off();
     }
     settle(found, watched);
 }

@@ -170,4 +170,9 @@ bool is_all_acknowledged(int fd) {
     return unacknowledged(fd) == 0;
 }
 
+void reset_at_close(int fd) {
+    const linger none{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+}
+
 } // namespace stage2

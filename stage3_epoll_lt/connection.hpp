@@ -46,8 +46,8 @@ public:
     /// Reads no more, and closes once everything that was read has reached the client: to be
     /// called again until it has.
     void finish();
-    /// Ends it now, whatever is owed.
-    void close();
+    /// Ends it now, since what is owed can't be kept: with a reset.
+    void cut_off();
 
 private:
     enum class state { reading, writing, lingering, closed };
@@ -56,6 +56,7 @@ private:
     void write_owed();
     void linger(std::span<char> buffer);
     void nothing_owed();
+    void close();
 
     accepted client_;
     state state_ = state::reading;

@@ -148,6 +148,12 @@ bool connection::linger() {
     return close();
 }
 
+void connection::cut_off() {
+    reset_at_close(socket_.get());
+    close();
+}
+
+/// \return false: there is nothing more to do
 bool connection::close() {
     if (state_ != state::closed && peer_) note("disconnected from", *peer_);
     state_ = state::closed;

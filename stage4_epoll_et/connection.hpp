@@ -58,8 +58,8 @@ public:
     /// Reads no more, and closes once everything that was read has reached the client: to be
     /// called again until it has. Works through deadlines: whoever waits is woken.
     void finish();
-    /// Ends it now, whatever is owed. \return false: there is nothing more to do
-    bool close();
+    /// Ends it now, since what is owed can't be kept: with a reset.
+    void cut_off();
 
     std::list<connection>::iterator place; ///< in its server's list
 
@@ -74,6 +74,7 @@ private:
     void expect_bytes();
     void expect_room();
     [[nodiscard]] bool took_something() const;
+    bool close();
 
     fd socket_;
     state state_ = state::reading;

@@ -24,6 +24,10 @@ std::expected<std::unique_ptr<netpoll>, syscall_error> netpoll::open() {
     return made;
 }
 
+netpoll::netpoll() : blocks_(most_blocks) {
+    woken_.reserve(2 * timers_a_turn); // one may end a read and a write
+}
+
 // [add]
 std::expected<poll_desc*, syscall_error> netpoll::add(int fd) {
     poll_desc* const pd = allocate();
@@ -44,8 +48,11 @@ poll_desc* netpoll::allocate() try {
     if (free_.empty()) {
         if (owned_.size() == most_blocks) return nullptr;
         const auto first = static_cast<std::uint32_t>(owned_.size() * descs_a_block);
-        if (free_.capacity() < first + descs_a_block) // so that remove() never needs memory
-            free_.reserve(2 * (first + descs_a_block));
+        const std::size_t count = first + descs_a_block;
+        if (free_.capacity() < count) { // so that neither a deadline nor remove() ever needs memory
+            timers_.reserve(2 * count + alarms_with_memory);
+            free_.reserve(2 * count);
+        }
         auto& made = *owned_.emplace_back(std::make_unique<block>());
         for (std::uint32_t i = descs_a_block; i-- > 0;) {
             made.descs[i].index = first + i;
@@ -130,23 +137,25 @@ void netpoll::wait(nanotime delay) {
 
 /// Lets those fire whose time has come. \return how long to wait at most, because of the others
 nanotime netpoll::run_timers(nanotime delay) {
-    std::vector<waiter*> woken;
     if (delay > longest_wait) delay = poller::forever;
+    woken_.clear();
     {
         const std::lock_guard lock(mutex_);
         if (timers_.next() != 0) {
             const nanotime present = now();
-            if (timers_.next() <= present) timers_.expire(present, woken);
-            if (const nanotime next = timers_.next(); next != 0)
-                delay = delay < 0 ? next - present : std::min(delay, next - present);
-            if (!woken.empty()) delay = 0;
+            if (timers_.next() <= present) timers_.expire(present, woken_, timers_a_turn);
+            if (timers_.next() != 0) { // perhaps one whose time has come, left for the next turn
+                const auto left = std::max<nanotime>(timers_.next() - present, 0);
+                delay = delay < 0 ? left : std::min(delay, left);
+            }
+            if (!woken_.empty()) delay = 0;
             wait_ends_ = delay < 0 ? 0 : present + delay;
         } else {
             wait_ends_ = delay <= 0 ? 0 : now() + delay;
         }
         waiting_ = delay != 0; // arm() may have to end it
     }
-    for (waiter* const w : woken) {
+    for (waiter* const w : woken_) {
         trace::event("timer", {.waiter = w});
         w->wake(*w);
     }

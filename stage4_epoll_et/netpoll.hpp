@@ -55,7 +55,8 @@ public:
     }
 
     /// Sets an alarm, or moves it; 0 takes it away. \return whether it was set before; if not, it
-    /// has never been, or it is ringing or has rung. Go: Timer.Stop, Timer.Reset
+    /// has never been, or it is ringing or has rung. Throws std::bad_alloc, but not for the first
+    /// 64 that are set at a time. Go: Timer.Stop, Timer.Reset
     bool set_alarm(alarm& which, nanotime when);
 
     /// Waits up to `delay` ns for events and timers, and wakes all whom they are for.
@@ -70,12 +71,14 @@ public:
 private:
     static constexpr std::size_t descs_a_block = 4096 / sizeof(poll_desc); ///< Go: pollBlockSize
     static constexpr std::size_t most_blocks = 1 << 15;                    ///< two million
+    static constexpr std::size_t alarms_with_memory = 64;
+    static constexpr std::size_t timers_a_turn = 64; ///< more fire in the next call
 
     struct block {
         alignas(64) std::array<poll_desc, descs_a_block> descs;
     };
 
-    netpoll() : blocks_(most_blocks) {}
+    netpoll();
     poll_desc* allocate();
     void change_deadline(poll_desc& pd, side s, nanotime when, nanotime present);
     poll_desc& at(std::uint32_t index) {
@@ -87,6 +90,7 @@ private:
 
     poller poller_;
     std::vector<std::atomic<block*>> blocks_; ///< read by wait() without the lock
+    std::vector<waiter*> woken_;              ///< by timers; wait()'s own
     std::mutex mutex_;                        ///< protects what follows
     std::vector<std::unique_ptr<block>> owned_;
     std::vector<std::uint32_t> free_;

@@ -142,7 +142,7 @@ void server::turn(connection& which) {
         if (which.advance()) queue_.push(which);
     } catch (const std::bad_alloc&) {
         complain({"new", ENOMEM});
-        which.close();
+        which.cut_off();
     }
     if (!which.is_gone()) return;
     connections_.erase(which.place);

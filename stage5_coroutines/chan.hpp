@@ -7,25 +7,25 @@
 #include "scheduler.hpp"
 #include "task.hpp"
 
-#include <algorithm>
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
-#include <deque>
 #include <mutex>
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace stage5 {
 
-/// A bounded queue between goroutines. Thread-safe. It must outlive who waits in it.
+/// A bounded queue between goroutines. Thread-safe. It must outlive who waits in it. Once it is
+/// made it needs no memory but its alarms': a goroutine that leaves can say so in any case.
 template <typename T>
 class chan {
 public:
     class receiving;
 
     /// \param capacity how many values may be in it that nobody waits for
-    explicit chan(std::size_t capacity) : capacity_(capacity) {}
+    explicit chan(std::size_t capacity) : values_(capacity) {}
     chan(const chan&) = delete;            ///< who waits in it points to it
     chan& operator=(const chan&) = delete; ///< the same
 
@@ -33,13 +33,13 @@ public:
     /// \return false if it is full. Go: select with a default
     bool try_send(T value) {
         std::unique_lock guard(mutex_);
-        if (receivers_.empty()) {
-            if (values_.size() == capacity_) return false;
-            values_.push_back(std::move(value));
+        if (first_in_line_ == nullptr) {
+            if (count_ == values_.size()) return false;
+            values_[(first_ + count_++) % values_.size()].emplace(std::move(value));
             return true;
         }
-        receiving& who = *receivers_.front();
-        receivers_.pop_front();
+        receiving& who = *first_in_line_;
+        get_out_of_line(who);
         who.value_.emplace(std::move(value));
         const bool is_ours = who.take_from_alarm();
         guard.unlock();
@@ -52,14 +52,26 @@ public:
     [[nodiscard]] receiving receive(nanotime until = 0) { return receiving(*this, until); }
 
 private:
-    std::mutex mutex_; ///< protects what follows
-    std::deque<T> values_;
-    std::deque<receiving*> receivers_;
-    std::size_t capacity_;
+    /// Locked: where the line points to `who`; for nobody, its end. Lines are short.
+    receiving** link_to(const receiving* who) {
+        receiving** link = &first_in_line_;
+        while (*link != nullptr && *link != who) link = &(*link)->behind_;
+        return link;
+    }
+    void get_out_of_line(receiving& who) {
+        receiving** const link = link_to(&who);
+        if (*link != nullptr) *link = who.behind_;
+    }
+
+    std::mutex mutex_;                     ///< protects what follows
+    std::vector<std::optional<T>> values_; ///< a ring. Go: hchan.buf
+    std::size_t first_ = 0;                ///< the oldest one's place. Go: recvx
+    std::size_t count_ = 0;                ///< Go: qcount
+    receiving* first_in_line_ = nullptr;   ///< Go: recvq
 };
 
 /// A sender or the alarm makes its goroutine ready, one of the two: a sender that comes while the
-/// alarm is ringing leaves it to that.
+/// alarm is ringing leaves it to that. Go: sudog
 template <typename T>
 class chan<T>::receiving : waiter {
 public:
@@ -74,15 +86,16 @@ public:
     template <std::derived_from<goroutine> Promise>
     bool await_suspend(std::coroutine_handle<Promise> who) {
         const std::lock_guard guard(from_.mutex_);
-        if (!from_.values_.empty()) {
-            value_.emplace(std::move(from_.values_.front()));
-            from_.values_.pop_front();
+        if (from_.count_ != 0) {
+            value_ = std::exchange(from_.values_[from_.first_], std::nullopt);
+            from_.first_ = (from_.first_ + 1) % from_.values_.size();
+            --from_.count_;
             return false;
         }
         who_ = &who.promise();
-        from_.receivers_.push_back(this);
         // Locked: no sender must come between, and not find the alarm.
         if (until_ != 0) scheduler::current().poll().set_alarm(alarm_, until_);
+        *from_.link_to(nullptr) = this;
         return true;
     }
     std::optional<T> await_resume() { return std::move(value_); } ///< nothing: it is too late
@@ -98,7 +111,7 @@ private:
         auto& self = static_cast<receiving&>(w);
         {
             const std::lock_guard guard(self.from_.mutex_);
-            std::erase(self.from_.receivers_, &self);
+            self.from_.get_out_of_line(self);
         }
         ready(*self.who_);
     }
@@ -107,6 +120,7 @@ private:
     nanotime until_;
     alarm alarm_;
     goroutine* who_ = nullptr;
+    receiving* behind_ = nullptr; ///< in line
     std::optional<T> value_;
 };
 

@@ -14,6 +14,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <new>
 
 namespace stage5 {
 
@@ -54,11 +55,19 @@ std::string io_error::message(std::string_view call) const {
 std::expected<fd_ref, syscall_error> fd::open(unique_fd socket, const address& peer, bool asks) {
     address local;
     ::getsockname(socket.get(), &local.any, &local.length);
-    const auto pd = scheduler::current().poll().add(socket.get());
+    auto& poll = scheduler::current().poll();
+    const auto pd = poll.add(socket.get());
     if (!pd) return std::unexpected(pd.error());
     const int on = 1;
     if (!asks) asks = ::setsockopt(socket.get(), IPPROTO_TCP, TCP_INQ, &on, sizeof on) == 0;
-    return fd_ref(new fd(std::move(socket), **pd, names(local, peer), asks));
+    try {
+        names who(local, peer); // before the socket is moved: it must be ours when that fails
+        return fd_ref(new fd(std::move(socket), **pd, std::move(who), asks));
+    } catch (const std::bad_alloc&) {
+        poll.unblock(**pd);
+        poll.remove(**pd);
+        return std::unexpected(syscall_error{"new", ENOMEM});
+    }
 }
 
 fd::~fd() {

@@ -18,7 +18,7 @@ bool fd_call<Call>::await_ready() {
         gives_way_ = scheduler::is_turn_over(); // a client that floods us is not the only one
         return !gives_way_ && begin();
     case fd_mutex::entry::closed:
-        error_.why = io_error::reason::net_closing;
+        why_ = io_error::reason::net_closing;
         return true;
     case fd_mutex::entry::busy:
         break;
@@ -28,7 +28,7 @@ bool fd_call<Call>::await_ready() {
 
 /// \return whether the coroutine has to wait; if so, it may already go on elsewhere
 template <typename Call>
-bool fd_call<Call>::suspend(goroutine& who) {
+bool fd_call<Call>::suspend(goroutine& who) try {
     who.wait_in(self(), &take_turn);
     if (gives_way_) {
         scheduler::current().put_last(who);
@@ -38,12 +38,15 @@ bool fd_call<Call>::suspend(goroutine& who) {
     if (!entered_) {
         const auto entry = on_->mutex_.lock(side_, who, entered_);
         if (entry == fd_mutex::entry::busy) return true; // ours no longer
-        if (entry == fd_mutex::entry::closed) error_.why = io_error::reason::net_closing;
+        if (entry == fd_mutex::entry::closed) why_ = io_error::reason::net_closing;
         has_result = entry == fd_mutex::entry::closed || begin();
     }
     if (!has_result && !wait(who)) return true;
     who.stop_waiting();
     return false;
+} catch (...) { // no memory for a place in line: whoever awaits hears of it
+    who.stop_waiting();
+    throw;
 }
 
 /// The first try. Go tries always, and pays a third system call for most messages: who knows that
@@ -54,7 +57,7 @@ bool fd_call<Call>::begin() {
     auto status = prepare(skips);
     if (status == poll_status::timed_out && self().goes_on()) status = prepare(skips);
     if (status != poll_status::ready) {
-        error_ = from(status);
+        fail(from(status));
         return true;
     }
     return !skips && self().attempt();
@@ -75,7 +78,7 @@ bool fd_call<Call>::wait(goroutine& who) {
         trace::event("not parked", {.fd = on_->get(), .waiter = &who}); // something came in between
         if (status == poll_status::timed_out && self().goes_on()) continue;
         if (status != poll_status::ready) {
-            error_ = from(status);
+            fail(from(status));
             return true;
         }
         if (self().attempt()) return true;
@@ -88,7 +91,7 @@ void fd_call<Call>::take_turn(runnable& who) {
     auto& waiting = static_cast<goroutine&>(who);
     auto& call = waiting.call<Call>();
     if (!call.entered_)
-        call.error_.why = io_error::reason::net_closing;
+        call.why_ = io_error::reason::net_closing;
     else if (call.side_ == side::read)
         call.on_->drained_ = false; // something has come
     if (!call.entered_ || call.begin() || call.wait(waiting)) waiting.resume();
@@ -96,10 +99,9 @@ void fd_call<Call>::take_turn(runnable& who) {
 // [call]
 
 template <typename Call>
-bool fd_call<Call>::fail(int number) {
-    if (number == EAGAIN) return false;
-    error_ = {io_error::reason::failed, number};
-    return true;
+bool fd_call<Call>::ended_by(int number) {
+    if (number != EAGAIN) fail({io_error::reason::failed, number});
+    return failed();
 }
 
 template <typename Call>
@@ -116,48 +118,53 @@ template class fd_call<slow_write>;
 bool read_call::attempt() {
     if (into_.empty()) return true; // as if it were the end of the stream. Go issue 15735
     const auto n = receive(into_);
-    if (!n) return fail(n.error().number);
+    if (!n) return ended_by(n.error().number);
     count_ = *n;
     return true;
 }
 
 std::expected<std::size_t, io_error> read_call::await_resume() {
     leave();
-    if (error_) return std::unexpected(error_);
+    if (failed()) return std::unexpected(error());
     return count_;
 }
 
+std::span<char> borrowing_read_call::lent() const {
+    return scheduler::buffer().first(static_cast<std::size_t>(number_));
+}
+
 bool borrowing_read_call::attempt() {
-    const auto n = receive(scheduler::buffer().first(count_));
-    if (!n) return fail(n.error().number);
-    count_ = static_cast<std::uint32_t>(*n);
+    const auto n = receive(lent());
+    if (!n) return ended_by(n.error().number);
+    number_ = static_cast<int>(*n);
     return true;
 }
 
 std::expected<std::span<const char>, io_error> borrowing_read_call::await_resume() {
     leave();
-    if (error_) return std::unexpected(error_);
-    return scheduler::buffer().first(count_);
+    if (failed()) return std::unexpected(error());
+    return lent();
 }
 
 bool accept_call::attempt() {
     auto client = stage5::accept(on_->get());
-    if (!client) return fail(client.error().number);
+    if (!client) return ended_by(client.error().number);
     auto opened = fd::open(std::move(client->fd), client->peer, asks());
-    if (!opened) return fail(opened.error().number); // the connection is closed, the listener not
+    if (!opened)
+        return ended_by(opened.error().number); // the connection is closed, the listener not
     client_ = std::move(*opened);
     return true;
 }
 
 std::expected<fd_ref, io_error> accept_call::await_resume() {
     leave();
-    if (error_) return std::unexpected(error_);
+    if (failed()) return std::unexpected(error());
     return std::move(client_);
 }
 
 io_error writable_call::await_resume() {
     leave();
-    return error_;
+    return error();
 }
 
 } // namespace stage5

@@ -44,8 +44,8 @@ protected:
 
     /// For await_resume(), once: lets the next one in.
     void leave();
-    /// \return whether that is a result
-    bool fail(int number);
+    /// \return whether that is a result: EAGAIN is none
+    bool ended_by(int number);
     /// Whether there is nothing to be had before the next edge, and a try would be wasted.
     [[nodiscard]] static bool skips_try() { return false; }
     /// Whether a deadline that has come does not count, because the call has just moved it.
@@ -59,8 +59,18 @@ protected:
         return on_->receive(into);
     }
 
+    /// For await_resume(): how it has failed, if so.
+    [[nodiscard]] io_error error() const { return {why_, number_}; }
+    [[nodiscard]] bool failed() const { return why_ != io_error::reason::none; } ///< whether it has
+    /// Its result is that it has failed.
+    void fail(io_error why) {
+        why_ = why.why;
+        number_ = why.number;
+    }
+
     fd* on_;                 ///< held by an fd_ref of who awaits
-    io_error error_;         ///< for await_resume()
+    int number_ = 0;         ///< once it has failed errno, and before that for the call to use
+    io_error::reason why_{}; ///< it has failed; an io_error of its own would be a word more
     bool entered_ = false;   ///< has its side: leave() has something to give back
     bool gives_way_ = false; ///< before it has tried anything
     side side_;              ///< which line, and which word of the poll_desc
@@ -105,15 +115,16 @@ public:
     static constexpr std::string_view op = "read"; ///< as errors call it
     using value = std::span<const char>;           ///< what was read, where it was lent
     /// \param at_most bytes, up to the size of scheduler::buffer()
-    borrowing_read_call(fd& on, std::uint32_t at_most) : fd_call(on, side::read), count_(at_most) {}
+    borrowing_read_call(fd& on, std::uint32_t at_most) : fd_call(on, side::read) {
+        number_ = static_cast<int>(at_most); // and then, how many there were
+    }
     std::expected<value, io_error> await_resume(); ///< \return nothing at the end of the stream
 
 private:
     friend fd_call;
     [[nodiscard]] bool skips_try() const { return is_drained(); }
+    [[nodiscard]] std::span<char> lent() const;
     bool attempt();
-
-    std::uint32_t count_; ///< at most, and then really
 };
 
 /// Go: FD.Accept.

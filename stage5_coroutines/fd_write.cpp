@@ -77,12 +77,13 @@ void write_call::begin(fd& on, buffers bytes, std::chrono::nanoseconds patience)
     }
     try {
         rest_ = std::make_unique<slow_write>(on, bytes, n.value_or(0), patience);
-    } catch (...) {
+    } catch (...) { // no memory to keep it in
+        reset_at_close(on.get());
         if (entered) on.leave(on.mutex_.unlock(side::write));
         throw;
     }
     rest_->entered_ = entered;
-    if (!n) rest_->fail(n.error());
+    if (!n) rest_->ended_by(n.error());
 }
 // [write]
 
@@ -97,7 +98,7 @@ slow_write::slow_write(fd& on, buffers bytes, std::size_t written,
 /// What write_call has tried and failed to do goes on by waiting. So does who has to wait in line.
 bool slow_write::await_ready() {
     if (!entered_) return fd_call::await_ready();
-    return error_ || begin();
+    return failed() || begin();
 }
 
 bool slow_write::attempt() {
@@ -107,7 +108,7 @@ bool slow_write::attempt() {
             expect_room();
             return false;
         }
-        if (!n) return fail(n.error());
+        if (!n) return ended_by(n.error());
         consume(*n);
         written_ += *n;
     }
@@ -158,7 +159,7 @@ void slow_write::consume(std::size_t count) {
 std::expected<void, io_error> slow_write::await_resume() {
     if (unacknowledged_ >= 0) on_->set_deadline(side::write, 0); // it was about this message
     leave();
-    if (error_) return std::unexpected(error_);
+    if (failed()) return std::unexpected(error());
     return {};
 }
 

@@ -1,14 +1,16 @@
 #pragma once
 /// \file
-/// A worker's own queue, from which the others may steal. Go: runtime/proc.go: runqput, runqget,
-/// runqgrab: a ring whose tail only the owner moves, and whose head whoever takes something moves
-/// by compare-and-swap.
+/// A worker's own queue, from which the others may steal, and the one of all. Go: runtime/proc.go:
+/// runqput, runqget, runqgrab: a ring whose tail only the owner moves, and whose head whoever takes
+/// something moves by compare-and-swap; gQueue.
 
 #include "runnable.hpp"
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace stage5 {
 
@@ -65,6 +67,31 @@ private:
     std::atomic<std::uint32_t> head_ = 0;
     std::atomic<std::uint32_t> tail_ = 0;
     std::array<std::atomic<runnable*>, capacity> ring_{};
+};
+
+/// Unbounded; first in, first out. Not thread-safe: whoever owns it locks. Who is in it is linked
+/// to who is behind, so that making somebody ready never needs memory. Go: gQueue
+class run_list {
+public:
+    /// Behind the others. Go: gQueue.pushBack
+    void put(runnable& who) {
+        who.behind = nullptr;
+        (first_ == nullptr ? first_ : last_->behind) = &who;
+        last_ = &who;
+        ++size_;
+    }
+    /// Who waits longest. \return nullptr if it is empty. Go: gQueue.pop
+    runnable* take() {
+        if (first_ == nullptr) return nullptr;
+        --size_;
+        return std::exchange(first_, first_->behind);
+    }
+    [[nodiscard]] std::size_t size() const { return size_; } ///< how many wait
+
+private:
+    runnable* first_ = nullptr;
+    runnable* last_ = nullptr; ///< if there is a first one
+    std::size_t size_ = 0;
 };
 
 } // namespace stage5

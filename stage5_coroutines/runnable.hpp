@@ -11,7 +11,8 @@ struct runnable : waiter {
     /// \param what its turn: may destroy it
     explicit runnable(void (*what)(runnable&)) : waiter{&ready}, run(what) {}
 
-    void (*run)(runnable&); ///< its turn, on any worker
+    void (*run)(runnable&);     ///< its turn, on any worker
+    runnable* behind = nullptr; ///< in the global queue. Go: g.schedlink
 
 private:
     static void ready(waiter& w);

@@ -83,8 +83,8 @@ scheduler& scheduler::current() {
 
 /// Not inlined for the same reason.
 [[gnu::noinline]] std::span<char> scheduler::buffer() {
-    static thread_local std::vector<char> mine(64 * 1024);
-    return mine;
+    worker* const me = this_worker();
+    return me == nullptr ? std::span<char>() : std::span(me->buffer);
 }
 
 bool scheduler::is_turn_over() {
@@ -108,7 +108,6 @@ void scheduler::stop() {
 // [work]
 void scheduler::work(worker& me) {
     this_worker() = &me;
-    static_cast<void>(buffer()); // now, while there is memory
     while (runnable* const who = find(me)) {
         me.done = 0;
         const trace::span resumed("resume", {.waiter = who});
@@ -156,9 +155,7 @@ runnable* scheduler::take_local(worker& me) {
 runnable* scheduler::take_global() {
     if (global_size_ == 0) return nullptr;
     const std::lock_guard lock(mutex_);
-    if (global_.empty()) return nullptr;
-    runnable* const who = global_.front();
-    global_.pop_front();
+    runnable* const who = global_.take();
     global_size_ = global_.size();
     return who;
 }
@@ -208,7 +205,7 @@ void scheduler::rest(worker& me) {
 /// of those that wait looks up now and then, until all have been asleep for a while; who has work
 /// then calls it again. Go: sysmon, which is a thread of its own.
 void scheduler::wait_for_work(worker& me) {
-    const auto called = [this] { return wakes_ > 0 || !global_.empty() || stopping_; };
+    const auto called = [this] { return wakes_ > 0 || global_.size() != 0 || stopping_; };
     std::unique_lock lock(mutex_);
     ++waiting_;
     if (!watching_ && me.idle_looks < enough_looks) {
@@ -244,7 +241,7 @@ void scheduler::ready(runnable& who) {
 /// Go: globrunqput
 void scheduler::put_last(runnable& who) {
     const std::lock_guard lock(mutex_);
-    global_.push_back(&who);
+    global_.put(who);
     global_size_ = global_.size();
 }
 

@@ -15,7 +15,6 @@
 #include <condition_variable>
 #include <coroutine>
 #include <cstdint>
-#include <deque>
 #include <expected>
 #include <memory>
 #include <mutex>
@@ -44,7 +43,8 @@ public:
     void stop();
 
     netpoll& poll() { return *poll_; } ///< the one poller of the process, as in Go
-    /// This worker's buffer: whoever has the turn may use it until it awaits something.
+    /// This worker's buffer: whoever has the turn may use it until it awaits something. Nothing on
+    /// a thread that is no worker.
     static std::span<char> buffer();
     /// Whether the running coroutine has had enough: to be asked once for each thing that it did
     /// without waiting. Go's sysmon interrupts who runs for 10 ms; we can only ask to give way.
@@ -65,6 +65,7 @@ private:
         bool looks_up = false;        ///< nobody woke it: something may be waiting for too long
         bool injecting = false; ///< in the poller: whom it wakes was not woken by a turn of ours
         nanotime polled = 0;    ///< when it last looked at the poller
+        std::vector<char> buffer = std::vector<char>(64 * 1024); ///< here before anybody reads
         scheduler* of = nullptr;
     };
     static worker*& this_worker();
@@ -98,7 +99,7 @@ private:
 
     std::mutex mutex_; ///< protects what follows
     std::condition_variable wake_;
-    std::deque<runnable*> global_;
+    run_list global_;
     std::uint32_t waiting_ = 0; ///< workers that wait for wake_
     std::uint32_t wakes_ = 0;   ///< wake-ups that none of them has taken yet
     bool watching_ = false;     ///< one of them looks up every poll_interval

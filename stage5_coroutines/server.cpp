@@ -52,10 +52,20 @@ public:
     std::optional<net::error> failed;
 
 private:
+    /// In a loop that stop() waits for: tells it, however the coroutine ends.
+    struct loop_end {
+        server& of;
+        ~loop_end() {
+            --of.loops_;
+            of.guests_.fewer.try_send(0);
+        }
+    };
+
     task<> handle(guest client);
     task<> handle_lines(guest client);
     task<> linger(guest client) const;
     task<> stop();
+    void begin_to_stop();
     void expect_bytes(const net::conn& client) const;
     void complain(const net::error& reason);
 
@@ -67,6 +77,8 @@ private:
     std::atomic<int> loops_ = 2; ///< accept_loop() and watch_signals(), until they end
     nanotime grace_ends_ = 0;    ///< written before stopping_, read after it
     guests guests_;
+    task<> stop_ = stop(); ///< has not begun: made while there is memory
+    std::atomic<bool> stop_begun_ = false;
 };
 
 // [handle]
@@ -136,6 +148,7 @@ task<> server::linger(guest client) const {
 
 // [accept_loop]
 task<> server::accept_loop() {
+    const loop_end last{*this};
     const bool lines = options_.mode == echo_mode::lines;
     auto pause = shortest_pause;
     while (!stopping_) {
@@ -143,51 +156,57 @@ task<> server::accept_loop() {
             co_await guests_.room.receive();
             continue;
         }
-        auto accepting = listener_.accept();    // with a name: g++ 12 destroys some temporaries
-        const auto client = co_await accepting; // of an await twice (GCC bug 99576)
-        if (client) {
-            pause = shortest_pause;
-            note("serving", *client);
-            guest arrived(guests_, *client);
-            go(lines ? handle_lines(std::move(arrived)) : handle(std::move(arrived)));
-        } else if (client.error().is_closed()) {
-            break; // we stop
-        } else if (is_out_of_resources({"accept4", client.error().number()})) {
-            complain(client.error());
-            co_await guests_.room.receive(after(pause)); // or sooner: who leaves makes room
-            pause = std::min(pause * 2, longest_pause);
-        } else {
-            failed = client.error();
-            go(stop());
-            break;
+        bool exhausted = false; // descriptors, or memory
+        try {
+            auto accepting = listener_.accept();    // with a name: g++ 12 destroys some temporaries
+            const auto client = co_await accepting; // of an await twice (GCC bug 99576)
+            if (client) {
+                note("serving", *client);
+                guest arrived(guests_, *client);
+                go(lines ? handle_lines(std::move(arrived)) : handle(std::move(arrived)));
+            } else if (client.error().is_closed()) {
+                break; // we stop
+            } else if (is_out_of_resources({"accept4", client.error().number()})) {
+                complain(client.error());
+                exhausted = true;
+            } else {
+                failed = client.error();
+                begin_to_stop();
+                break;
+            }
+        } catch (const std::bad_alloc&) {
+            exhausted = true; // whoever was about to come is gone; the next one may have more luck
         }
+        if (exhausted) co_await guests_.room.receive(after(pause)); // or sooner: somebody left
+        pause = exhausted ? std::min(pause * 2, longest_pause) : shortest_pause;
     }
-    --loops_;
-    guests_.fewer.try_send(0);
 }
 // [accept_loop]
 
 /// SIGINT or SIGTERM: the first one lets the server stop, the second one ends the process. No
 /// thread waits for them, and no handler interrupts anybody. Go: signal.Notify
 task<> server::watch_signals() {
+    const loop_end last{*this};
     auto first = signals_.read(sizeof(signalfd_siginfo));
     const auto asked = co_await first;
-    if (asked) go(stop());
+    if (asked) begin_to_stop();
     auto second = signals_.read(sizeof(signalfd_siginfo));
     const auto again = co_await second;
     if (again) ::_exit(0);
-    --loops_;
-    guests_.fewer.try_send(0);
+}
+
+/// Once: a signal may come, and accept_loop() fail.
+void server::begin_to_stop() {
+    if (!stop_begun_.exchange(true)) go(std::move(stop_));
 }
 
 task<> server::stop() {
-    if (grace_ends_ != 0) co_return; // a signal, and a failure of accept_loop()
     grace_ends_ = after(options_.grace);
     stopping_ = true;
     listener_.evict();
     guests_.room.try_send(0); // accept_loop() may wait for that
     guests_.for_each([](const net::conn& client) {
-        static_cast<void>(client.set_read_deadline(in_the_past)); // wakes who waits for bytes
+        client.socket()->set_deadline(side::read, in_the_past); // wakes who waits for bytes
     });
     while (guests_.count() != 0 && now() < grace_ends_) co_await guests_.fewer.receive(grace_ends_);
     guests_.for_each([](const net::conn& client) { client.evict(); });

@@ -84,4 +84,8 @@ int unacknowledged(int fd);
 /// Closing a TCP socket that has unread input sends a reset, and a reset overtakes bytes under way.
 bool is_all_acknowledged(int fd);
 
+/// Lets closing a TCP socket send a reset, whatever was read: for who is cut off in the middle of
+/// what it is owed, and must not take that for the end of the stream. Go: TCPConn.SetLinger(0)
+void reset_at_close(int fd);
+
 } // namespace stage5

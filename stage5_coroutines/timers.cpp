@@ -43,8 +43,8 @@ void timers::remove(timer& what) {
         sink(hole, last);
 }
 
-void timers::expire(nanotime now, std::vector<waiter*>& woken) {
-    while (!heap_.empty() && heap_.front().when <= now) {
+void timers::expire(nanotime now, std::vector<waiter*>& woken, std::size_t most) {
+    for (; most > 0 && !heap_.empty() && heap_.front().when <= now; --most) {
         timer& first = *heap_.front().what;
         remove(first);
         first.fire(first, {*this, now, woken});

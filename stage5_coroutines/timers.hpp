@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 namespace stage5 {
@@ -48,9 +49,13 @@ public:
     /// When the first one will fire; 0 if none is set.
     [[nodiscard]] nanotime next() const { return heap_.empty() ? 0 : heap_.front().when; }
     [[nodiscard]] std::size_t size() const { return heap_.size(); } ///< how many are set
+    /// Lets set() need no memory for so many. Throws std::bad_alloc.
+    void reserve(std::size_t count) { heap_.reserve(count); }
 
-    /// Fires all whose time has come at `now`, the earliest first; adds to `woken`.
-    void expire(nanotime now, std::vector<waiter*>& woken);
+    /// Fires those whose time has come at `now`, the earliest first; adds to `woken`.
+    /// \param most timers; the others fire in the next call
+    void expire(nanotime now, std::vector<waiter*>& woken,
+                std::size_t most = std::numeric_limits<std::size_t>::max());
 
 private:
     struct entry {

@@ -1,6 +1,7 @@
 /// \file
 /// What waiting costs in memory: nothing for a call, nothing kept between lines, and few bytes for
-/// a connection that is idle. This program's operator new counts.
+/// a connection that is idle; and whom it costs something that there is none. This program's
+/// operator new counts, and fails if it is told to.
 
 #include "harness/crowd.hpp"
 #include "harness/proc.hpp"
@@ -29,6 +30,7 @@ namespace {
 
 std::atomic<long> allocations = 0;
 std::atomic<long> bytes_in_use = 0;
+std::atomic<bool> exhausted = false; ///< there is no more memory
 
 /// Warns, if so.
 bool is_left_out() {
@@ -44,7 +46,7 @@ bool is_left_out() {
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) // those have their own
 void* operator new(std::size_t size) {
-    void* const made = std::malloc(size);
+    void* const made = exhausted ? nullptr : std::malloc(size);
     if (made == nullptr) throw std::bad_alloc();
     ++allocations;
     bytes_in_use += size_of(made);
@@ -87,6 +89,19 @@ task<> count_lines(conn from, int& lines) {
     }
 }
 
+/// Reads a byte, unless there is no memory to wait for it.
+task<> read_byte(conn from, int& came, bool& refused) {
+    std::array<char, 1> byte{};
+    auto reading = from.read(std::span(byte));
+    try {
+        const auto got = co_await reading;
+        expect_same(said(got), "ok");
+        ++came;
+    } catch (const std::bad_alloc&) {
+        refused = true;
+    }
+}
+
 } // namespace
 
 TEST_CASE("stage5: reads and writes allocate nothing, waiting or not", "[TestTCPReadWriteAllocs]") {
@@ -109,6 +124,31 @@ TEST_CASE("stage5: reads and writes allocate nothing, waiting or not", "[TestTCP
         expect_same(std::to_string(allocations - before), "0");
         both.a.evict();
         co_await other.wait();
+    });
+}
+
+TEST_CASE("stage5: who finds no memory for a place in line fails, and those before it do not") {
+    if (is_left_out()) return;
+    in_a_world(1, []() -> task<> {
+        const tcp_ends both;
+        group readers;
+        int waiting = 0;
+        int came = 0;
+        bool refused = false;
+        while (!refused && waiting < 100) { // the line may have had room for some
+            readers.go(read_byte(both.a, came, refused));
+            exhausted = true;
+            co_await stage5::yield{};
+            exhausted = false;
+            if (!refused) ++waiting;
+        }
+        expect(refused, "no place");
+        const std::string bytes(100, 'x');
+        auto writing = both.b.write(bytes);
+        const auto sent = co_await writing;
+        expect_same(said(sent), "ok");
+        co_await readers.wait();
+        expect_same(std::to_string(came), std::to_string(waiting));
     });
 }
 
