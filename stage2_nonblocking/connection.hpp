@@ -46,7 +46,9 @@ public:
     /// Reads no more, and closes once everything that was read has reached the client: to be
     /// called again until it has.
     void finish();
-    /// Ends it now, since what is owed can't be kept: with a reset.
+    /// Ends it now, whatever is owed.
+    void close();
+    /// The same for who can't get all that it is owed: with a reset.
     void cut_off();
 
 private:
@@ -56,7 +58,6 @@ private:
     void write_owed();
     void linger(std::span<char> buffer);
     void nothing_owed();
-    void close();
 
     accepted client_;
     state state_ = state::reading;
