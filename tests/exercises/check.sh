@@ -136,16 +136,21 @@ exercise_1_2() {
     not_yet "a stop takes $took ms: the client's thread has been woken"
 }
 
-exercise_1_3() { # THREADS
-    wants 1 "$@"
-    start_stage 1
+# Ten clients have echoed and stay: has the server as many threads as was said?
+check_threads() { # THREADS STAGE [OPTIONS]
+    start_stage "${@:2}"
     local i tasks
     for ((i = 0; i < 10; ++i)); do
-        connect # and stays
+        connect
         echoes "hello" || not_yet "the server does not echo any more"
     done
     tasks=("/proc/$pid/task"/*)
     compare "$1" "${#tasks[@]}" "threads"
+}
+
+exercise_1_3() { # THREADS
+    wants 1 "$@"
+    check_threads "$1" 1
 }
 
 exercise_1_4() {
@@ -313,14 +318,7 @@ exercise_5_2() { # NAMED RETURNED IN_PLACE PASSED
 
 exercise_5_3() { # THREADS
     wants 1 "$@"
-    start_stage 5 --threads 2
-    local i tasks
-    for ((i = 0; i < 10; ++i)); do
-        connect # and stays
-        echoes "hello" || not_yet "the server does not echo any more"
-    done
-    tasks=("/proc/$pid/task"/*)
-    compare "$1" "${#tasks[@]}" "threads"
+    check_threads "$1" 5 --threads 2
 }
 
 # FILE.cpp: a program that is called with an address to listen at and one to pass everything on to.

@@ -87,8 +87,10 @@ try_answers() {
     [[ ${#either[@]} -eq 0 || " ${either[*]} " == *" yes "* ]] || complain "none of the answers to $number is right"
 }
 
-try_program() {
-    expect 1 "not yet" "$build" "${solution%.cpp}.wrong.cpp"
+try_program() { # whoever echoes by himself is not there yet
+    sed 's/\*server/client/' "$solution" >"$work/wrong.cpp"
+    ! cmp -s "$work/wrong.cpp" "$solution" || complain "nothing was wrong with wrong.cpp"
+    expect 1 "not yet" "$build" "$work/wrong.cpp"
     expect 0 yes "$build" "$solution"
 }
 
@@ -114,7 +116,7 @@ if [[ $number == list ]]; then
     check_list
 else
     build=$(cd "$2" && pwd)
-    for solution in "$here/solutions/$number".{patch,answers,cpp}; do # 5.4.wrong.cpp goes with 5.4.cpp
+    for solution in "$here/solutions/$number".{patch,answers,cpp}; do
         [[ -e $solution ]] || continue
         case $solution in
             *.patch) try_patch ;;
