@@ -3,6 +3,8 @@
 
 #include "guests.hpp"
 
+#include "log.hpp"
+
 #include <utility>
 
 namespace stage5 {
@@ -30,6 +32,7 @@ void guest::take_place(guest* before, guest* behind) {
 
 guest::~guest() {
     if (!conn_.socket()) return;
+    if (verbose) note("disconnected from", conn_.remote_addr());
     conn_.evict(); // before anybody is told that there is room
     {
         const std::lock_guard lock(all_.mutex_);

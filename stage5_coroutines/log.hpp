@@ -8,6 +8,7 @@
 
 #include <cstdio>
 #include <iterator>
+#include <new>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,18 +30,22 @@ void log(fmt::format_string<Args...> format, Args&&... args) {
 }
 
 /// What the articles' programs print: who came, who left.
-inline void note(std::string_view what, const address& who) {
+inline void note(std::string_view what, const address& who) try {
     if (verbose) log("{} {}", what, who.to_string());
+} catch (const std::bad_alloc&) {
+    // Then it goes unsaid.
 }
 
 /// And what was received or sent: the beginning of it, in quotes, so that no byte of a client's
 /// reaches the terminal as a command.
-inline void note(std::string_view what, const address& who, std::span<const char> bytes) {
+inline void note(std::string_view what, const address& who, std::span<const char> bytes) try {
     constexpr std::size_t shown = 64;
     if (!verbose) return;
     const std::string_view text(bytes.data(), std::min(bytes.size(), shown));
     log("{} {}: {:?}{}", what, who.to_string(), text,
         bytes.size() > shown ? fmt::format("... ({} bytes)", bytes.size()) : "");
+} catch (const std::bad_alloc&) {
+    // Then it goes unsaid.
 }
 
 } // namespace stage5
