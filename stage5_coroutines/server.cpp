@@ -23,6 +23,7 @@
 #include <csignal>
 #include <new>
 #include <optional>
+#include <string_view>
 
 namespace stage5 {
 namespace {
@@ -67,7 +68,7 @@ private:
     task<> stop();
     void begin_to_stop();
     void expect_bytes(const net::conn& client) const;
-    void complain(const net::error& reason);
+    void complain(std::string_view reason);
 
     options options_;
     net::listener listener_;
@@ -167,15 +168,16 @@ task<> server::accept_loop() {
             } else if (client.error().is_closed()) {
                 break; // we stop
             } else if (is_out_of_resources({"accept4", client.error().number()})) {
-                complain(client.error());
                 exhausted = true;
+                complain(client.error().message());
             } else {
                 failed = client.error();
                 begin_to_stop();
                 break;
             }
-        } catch (const std::bad_alloc&) {
-            exhausted = true; // whoever was about to come is gone; the next one may have more luck
+        } catch (const std::bad_alloc&) { // whoever was about to come is gone
+            exhausted = true;
+            complain("accept: cannot allocate memory");
         }
         if (exhausted) co_await guests_.room.receive(after(pause)); // or sooner: somebody left
         pause = exhausted ? std::min(pause * 2, longest_pause) : shortest_pause;
@@ -215,12 +217,11 @@ task<> server::stop() {
     scheduler::current().stop();
 }
 
-void server::complain(const net::error& reason) try {
+/// Once a second at most: who is out of descriptors is so thousands of times.
+void server::complain(std::string_view reason) {
     if (last_complaint_ != 0 && now() - last_complaint_ < 1'000'000'000) return;
     last_complaint_ = now();
-    log("{}", reason.message());
-} catch (const std::bad_alloc&) {
-    // There is not even memory to say so.
+    log("{}", reason);
 }
 
 sigset_t stop_signals() {
