@@ -34,7 +34,7 @@ class run_queue {
 public:
     /// Gives it a turn, behind all others; one, however often it is pushed until then. Go: runqput
     void push(runnable& who) {
-        if (who.behind != &who) return;
+        if (ended_ || who.behind != &who) return;
         who.behind = nullptr;
         (first_ == nullptr ? first_ : last_->behind) = &who;
         last_ = &who;
@@ -53,9 +53,13 @@ public:
         }
     }
 
+    /// Nobody gets a turn any more: for the end, when those who wait go away and are woken by that.
+    void end() { ended_ = true; }
+
 private:
     runnable* first_ = nullptr;
     runnable* last_ = nullptr; ///< if there is a first one
+    bool ended_ = false;
 };
 
 inline void runnable::enqueue(waiter& w) {

@@ -34,6 +34,7 @@ constexpr nanotime sweep_interval = 10'000'000;                               //
 class server {
 public:
     server(listener listener, fd socket, netpoll& poll, const options& options);
+    ~server() { queue_.end(); }
     std::expected<void, op_error> run();
 
 private:
