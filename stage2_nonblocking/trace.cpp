@@ -21,6 +21,7 @@ namespace {
 /// All threads write into one file, one after the other.
 class recording {
 public:
+    recording() noexcept = default;
     std::string open(const std::string& name) {
         file_ = std::fopen(name.c_str(), "we");
         if (file_ == nullptr) return syscall_error{"open", errno}.message();
