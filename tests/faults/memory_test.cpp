@@ -50,16 +50,17 @@ int owe(const endpoint& to, int clients) {
 
 /// So many at once need more memory than those before them have left, in stage 5, too: there it
 /// comes by the page, and is used again.
-void connect_at_once(const endpoint& to, std::size_t how_many) {
+void connect_at_once(trial& one, std::size_t how_many) {
     std::vector<client> all; // they may be served, cut off, or never accepted
-    for (std::size_t i = 0; i < how_many; ++i) all.emplace_back(to);
+    for (std::size_t i = 0; i < how_many; ++i) all.emplace_back(one.server->where());
+    wait_for([&] { return one.server.struck() > 0; }, milliseconds(100)); // or it has enough
 }
 
 /// The bystander comes first; memory fails from the second client on. \return whether any did
 bool serves_the_others(const variant& which, const std::string& script, const habit& how) {
     INFO(which.name() << " with FAULTS='" << script << "'");
     trial one(which, "from=2 " + script);
-    connect_at_once(one.server->where(), how.clients);
+    connect_at_once(one, how.clients);
     for (int turn = 0; turn < 3; ++turn) {
         static_cast<void>(one.run(how)); // it CHECKs that each got a beginning of what it sent
         one.bystander.echo("meanwhile");
@@ -129,7 +130,7 @@ TEST_CASE("memory that can't be had any more leaves those served who are") {
         for (const int good : {0, 1, 2}) {
             INFO(which.name() << " after " << good);
             trial one(which, fmt::format("from=2 malloc:enomem=1000000@{}", good));
-            connect_at_once(one.server->where(), 200);
+            connect_at_once(one, 200);
             for (int i = 0; i < 20; ++i) one.bystander.echo("meanwhile");
             any |= one.server.struck() > 0;
             one.finish();
