@@ -6,6 +6,8 @@ figures.py --write  puts them into the READMEs, between their <!-- measured --> 
 All are medians from docs/measured/results.json, which `./dev bench --publish` writes.
 
 \\measured{COMPARISON; CASE; SERVER; COLUMN} is a value, \\measured{...; SERVER/OTHER; COLUMN} a ratio.
+\\tried{TEST; TEST} is two cells: tests of faults, and how often they were tried, once through
+(docs/measured/faults.json, which tests/faults/table.py --count writes); \\tried_on{} is the day.
 """
 
 import json
@@ -16,6 +18,8 @@ import sys
 from sources import ROOT
 
 RESULTS = ROOT / "docs/measured/results.json"
+FAULTS = ROOT / "docs/measured/faults.json"
+PREFIX = "check_server: "  # the list of conformance, where a test of tests/faults is not meant
 
 # Name: where a result has it, factor, digits behind the point.
 COLUMNS = {"us": ("server.cpu_ns_per_message", 1e-3, 2),
@@ -80,8 +84,22 @@ def figure(runs, text):
     return f"{values[0] * scale:,.{digits}f}"
 
 
-def expand(runs, text):
-    return re.sub(r"\\measured\{([^}]*)\}", lambda found: figure(runs, found[1]), text)
+def tried(counts, text):
+    """What stands between the braces of a \\tried{...}, and how often that was."""
+    prefix = PREFIX if text.startswith(PREFIX) else ""
+    names = [prefix + name.strip() for name in text.removeprefix(PREFIX).split(";")]
+    missing = [name for name in names if name not in counts]
+    if missing:
+        raise Missing(f"\\tried{{{missing[0]}}} has not been counted: tests/faults/table.py --count does")
+    shown = "; ".join(f"``{name.removeprefix(PREFIX)}``" for name in names)
+    return f"{shown} | {sum(counts[name] for name in names):,}"
+
+
+def expand(text):
+    runs, faults = results()["runs"], json.loads(FAULTS.read_text())
+    text = re.sub(r"\\measured\{([^}]*)\}", lambda found: figure(runs, found[1]), text)
+    text = text.replace("\\tried_on{}", faults["date"])
+    return re.sub(r"\\tried\{([^}]*)\}", lambda found: tried(faults["tried"], found[1]), text)
 
 
 # ---- The READMEs -----------------------------------------------------------------------------------
@@ -131,7 +149,7 @@ def main():
         return
     text = open(sys.argv[1], encoding="utf-8").read()
     try:
-        print(expand(results()["runs"], text) if "\\measured{" in text else text, end="")
+        print(expand(text) if re.search(r"\\(measured|tried)\{", text) else text, end="")
     except Missing as error:
         sys.exit(f"{sys.argv[1]}: warning: {error}")
 

@@ -28,6 +28,25 @@ namespace {
 /// A sanitizer keeps freed memory, and remembers every thread that there was.
 constexpr std::int64_t memory_slack = (sanitized ? 48 : 2) * 1024 * 1024;
 
+/// How often each rule has struck, as the injector has counted it.
+std::array<std::uint64_t, 16> counts_in(const std::string& name) {
+    std::array<std::uint64_t, 16> counts{};
+    std::ifstream file(name, std::ios::binary);
+    file.read(reinterpret_cast<char*>(counts.data()), sizeof counts);
+    return counts;
+}
+
+std::uint64_t sum_in(const std::string& name) {
+    const auto counts = counts_in(name);
+    return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
+}
+
+/// For who counts how often all this was tried.
+void tell(std::uint64_t struck) {
+    const char* const name = std::getenv("STRUCK");
+    if (name != nullptr) std::ofstream(name, std::ios::app) << struck << '\n';
+}
+
 } // namespace
 
 std::string variant::name() const {
@@ -73,9 +92,12 @@ faults_for_children::~faults_for_children() {
 
 outcome run_with_faults(const std::string& script, const std::vector<std::string>& words,
                         milliseconds limit, const child_options& options) {
-    const faults_for_children faults(script);
+    const temporary_directory directory;
+    const auto counts = directory.file("counts");
+    const faults_for_children faults(script, counts);
     child program(words, options);
     const auto ended = program.wait_exit(limit);
+    tell(sum_in(counts));
     if (!ended) throw failure("it still runs:\n" + program.out() + program.err());
     return {*ended, program.out(), program.err()};
 }
@@ -86,17 +108,16 @@ faulty_server::faulty_server(const variant& which, const std::string& script,
     server_ = server::ours(stage_program(which.stage), split_words(which.arguments), listen);
 }
 
+faulty_server::~faulty_server() {
+    tell(struck());
+}
+
 std::uint64_t faulty_server::struck(std::size_t rule) const {
-    std::array<std::uint64_t, 16> counts{};
-    std::ifstream file(directory_.file("counts"), std::ios::binary);
-    file.read(reinterpret_cast<char*>(counts.data()), sizeof counts);
-    return counts.at(rule);
+    return counts_in(directory_.file("counts")).at(rule);
 }
 
 std::uint64_t faulty_server::struck() const {
-    std::uint64_t all = 0;
-    for (std::size_t i = 0; i < 16; ++i) all += struck(i);
-    return all;
+    return sum_in(directory_.file("counts"));
 }
 
 namespace {

@@ -59,6 +59,10 @@ class faulty_server {
 public:
     faulty_server(const variant& which, const std::string& script,
                   const std::string& listen = "127.0.0.1:0");
+    /// Adds how often it was struck to the file that the environment's STRUCK names: count.py.
+    ~faulty_server();
+    faulty_server(const faulty_server&) = delete;
+    faulty_server& operator=(const faulty_server&) = delete;
 
     harness::server& operator*() { return *server_; }
     harness::server* operator->() { return server_.get(); }

@@ -75,6 +75,7 @@ def check_languages():
                            ("issues", lambda text: sorted(commands(text, "issue"))),
                            ("tests", lambda text: commands(text, "heldby")),
                            ("figures", lambda text: commands(text, "measured")),
+                           ("faults", lambda text: commands(text, "tried")),
                            ("pages before and after", lambda text: commands(text, "between")),
                            ("references", lambda text: sorted(re.findall(r"\\ref ([\w:./]*\w)", text))),
                            ("subpages", lambda text: re.findall(r"\\subpage (\w+)", text)),
@@ -92,7 +93,7 @@ def check_prose():
             for line in fenced.splitlines():
                 if line.startswith("#") and "{#" not in line:
                     complain(f"{language}/{name}.md: a heading without a label: {line}")
-                bare = re.sub(r"``.*?``|`[^`]*`|\\heldby\{[^}]*\}", "", line)
+                bare = re.sub(r"``.*?``|`[^`]*`|\\(heldby|tried)\{[^}]*\}", "", line)
                 if re.search(r"(?<![-\w])--[a-z]", bare) or any(
                         "'" in code for code in re.findall(r"`([^`]*)`", re.sub(r"``.*?``", "", line))):
                     complain(f"{language}/{name}.md: Doxygen reads otherwise what is no code, or has "
@@ -179,12 +180,11 @@ def check_figures():
     count = 0
     for language in LANGUAGES:
         for name, text in pages(language).items():
-            for each in commands(text, "measured"):
-                count += 1
-                try:
-                    figures.figure(found["runs"], each)
-                except figures.Missing as missing:
-                    complain(f"{language}/{name}.md: {missing}")
+            count += len(commands(text, "measured")) + len(commands(text, "tried"))
+            try:
+                figures.expand(text)
+            except figures.Missing as missing:
+                complain(f"{language}/{name}.md: {missing}")
     for path, language in figures.readmes():
         text = path.read_text()
         if "<!-- measured -->" not in text:
