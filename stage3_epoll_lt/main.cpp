@@ -66,7 +66,7 @@ int main(int argc, char** argv) try {
     const auto served = serve(std::move(*listener), *options);
     if (!served) log("{}", served.error().message());
     return served ? 0 : 1;
-} catch (const std::bad_alloc&) { // not for a client, whom alone it would cost
+} catch (const std::bad_alloc&) { // while it starts: later a lack of memory costs clients only
     log("out of memory");
     return 1;
 }
