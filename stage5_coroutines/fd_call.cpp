@@ -149,9 +149,9 @@ std::expected<std::span<const char>, io_error> borrowing_read_call::await_resume
 bool accept_call::attempt() {
     auto client = stage5::accept(on_->get());
     if (!client) return ended_by(client.error().number);
+    // If that fails the connection is closed, the listener not.
     auto opened = fd::open(std::move(client->fd), client->peer, asks());
-    if (!opened)
-        return ended_by(opened.error().number); // the connection is closed, the listener not
+    if (!opened) return ended_by(opened.error().number);
     client_ = std::move(*opened);
     return true;
 }

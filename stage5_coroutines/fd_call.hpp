@@ -207,8 +207,8 @@ public:
     template <std::derived_from<goroutine> Promise>
     bool await_suspend(std::coroutine_handle<Promise> who) {
         if (rest_ != nullptr) return rest_->await_suspend(who);
-        scheduler::current().put_last(
-            who.promise()); // written; but a client that floods us is not the only one
+        // Written; but a client that floods us is not the only one.
+        scheduler::current().put_last(who.promise());
         return true;
     }
     /// \return or why the rest did not go

@@ -71,12 +71,13 @@ def selftest(table, own, conformance, needed):
 
 def times(build, test, stage):
     """How often a test strikes a stage: faults injected, or else whether it was tried there at all."""
-    words = [build / "tests/check_server", "--stage", str(stage), test.removeprefix(PREFIX)]
-    if not test.startswith(PREFIX):
-        programs = {HERE / "network_test.cpp": "network_test"}
-        file = next(path for path in HERE.glob("*_test.cpp") if test in cases([path]))
-        words = [build / "tests/faults" / programs.get(file, "faults_test"), test]
-    words[-1] = re.sub(r"([\\,\[\]*])", r"\\\1", words[-1])  # Catch2's own signs
+    if test.startswith(PREFIX):
+        words = [build / "tests/check_server", "--stage", str(stage)]
+    elif test in cases([HERE / "network_test.cpp"]):
+        words = [build / "tests/faults/network_test"]
+    else:
+        words = [build / "tests/faults/faults_test"]
+    words.append(re.sub(r"([\\,\[\]*])", r"\\\1", test.removeprefix(PREFIX)))  # Catch2's own signs
     with tempfile.NamedTemporaryFile("r") as struck:
         environment = {**os.environ, "STAGE": str(stage), "STRUCK": struck.name}
         done = subprocess.run(words, capture_output=True, text=True, env=environment)
