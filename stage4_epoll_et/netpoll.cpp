@@ -24,7 +24,7 @@ std::expected<std::unique_ptr<netpoll>, syscall_error> netpoll::open() {
     return made;
 }
 
-netpoll::netpoll() : blocks_(most_blocks) {
+netpoll::netpoll() : blocks_(std::make_unique_for_overwrite<block*[]>(most_blocks)) {
     woken_.reserve(2 * timers_a_turn); // one may end a read and a write
 }
 
@@ -59,7 +59,7 @@ poll_desc* netpoll::allocate() try {
             made.descs[i].fire = &expire;
             free_.push_back(first + i);
         }
-        blocks_[owned_.size() - 1] = &made;
+        std::atomic_ref(blocks_[owned_.size() - 1]).store(&made);
     }
     const std::uint32_t index = free_.back();
     free_.pop_back();

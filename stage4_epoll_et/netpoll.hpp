@@ -82,16 +82,18 @@ private:
     poll_desc* allocate();
     void change_deadline(poll_desc& pd, side s, nanotime when, nanotime present);
     poll_desc& at(std::uint32_t index) {
-        return blocks_[index / descs_a_block].load()->descs[index % descs_a_block];
+        return std::atomic_ref(blocks_[index / descs_a_block]).load()->descs[index % descs_a_block];
     }
     void arm(timer& which, nanotime when);
     nanotime run_timers(nanotime delay);
     static void expire(timer&, const expiry&);
 
     poller poller_;
-    std::vector<std::atomic<block*>> blocks_; ///< read by wait() without the lock
-    std::vector<waiter*> woken_;              ///< by timers; wait()'s own
-    std::mutex mutex_;                        ///< protects what follows
+    /// Read by wait() without the lock, through atomic_ref. Not set where there is no block yet, so
+    /// that the table's pages cost nothing before they are used.
+    std::unique_ptr<block*[]> blocks_;
+    std::vector<waiter*> woken_; ///< by timers; wait()'s own
+    std::mutex mutex_;           ///< protects what follows
     std::vector<std::unique_ptr<block>> owned_;
     std::vector<std::uint32_t> free_;
     timers timers_;
