@@ -17,7 +17,9 @@
 namespace fuzz {
 namespace {
 
-constexpr std::size_t most_bytes = 1 << 19; ///< that a client sends in all
+constexpr std::size_t most_bytes = 1 << 19; ///< that a client sends in all: more than every buffer
+/// The same where the server writes a few KiB at a time, which takes as many turns.
+constexpr std::size_t most_bytes_small = 5 << 15;
 /// And through TCP before it has got them back. Beyond, the kernel makes itself a pause now and
 /// then until it sends again, and real time passes.
 constexpr std::size_t most_under_way = 1 << 16;
@@ -26,15 +28,22 @@ void set_option(int fd, int level, int name, int value) {
     ::setsockopt(fd, level, name, &value, sizeof value);
 }
 
-/// Bytes without a pattern, newlines among them. Each client begins somewhere else, so that
-/// another one's bytes show.
+/// Bytes without a pattern, in lines of one byte or of some thousands: of more than bufio holds. Each
+/// client begins somewhere else, so that another one's bytes show.
 const char* stream_of(std::size_t number) {
     static const auto bytes = [] {
         std::vector<char> made(most_bytes + (1 << 16));
         std::uint32_t state = 1;
+        const auto random = [&] { return (state = state * 1664525U + 1013904223U) >> 16U; };
+        std::uint32_t left = 0; // of the line
         for (char& each : made) {
-            state = state * 1664525U + 1013904223U;
-            each = static_cast<char>(state >> 24U);
+            each = static_cast<char>(random());
+            if (left-- == 0) {
+                each = '\n';
+                left = random() % (2U << random() % 13);
+            } else if (each == '\n') {
+                each = ' ';
+            }
         }
         return made;
     }();
@@ -63,12 +72,13 @@ client::client(std::size_t number, const sockaddr* to, socklen_t length, const s
         set_option(fd_, IPPROTO_TCP, TCP_NODELAY, 1);
         set_option(fd_, SOL_SOCKET, SO_RCVBUF, 1 << 20);
     }
-    must(::connect(fd_, to, length) == 0, "no connection");
+    while (::connect(fd_, to, length) < 0) // libFuzzer's clock interrupts it now and then
+        must(errno == EINTR, "no connection");
 }
 
 void client::send(std::size_t size) {
     if (!is_here() || shut_) return;
-    size = std::min(size, most_bytes - sent_);
+    size = std::min(size, (all_.small ? most_bytes_small : most_bytes) - sent_);
     if (all_.tcp) size = std::min(size, most_under_way - std::min(most_under_way, sent_ - got_));
     const auto n = kernel::send(fd_, stream_ + sent_, size, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n > 0) sent_ += static_cast<std::size_t>(n);

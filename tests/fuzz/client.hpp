@@ -15,6 +15,7 @@ namespace fuzz {
 /// What concerns all clients of a server.
 struct situation {
     bool tcp = false;
+    bool small = false;   ///< the server has little room to write
     bool lines = false;   ///< nothing comes back before the newline
     bool stopped = false; ///< the server was asked to end
     bool late = false;    ///< a time limit of the server's may have been exceeded

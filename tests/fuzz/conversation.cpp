@@ -57,6 +57,7 @@ setting::setting(std::uint8_t how)
 
 conversation::conversation(input script) : how_(script.byte()), script_(script) {
     all_.tcp = how_.tcp;
+    all_.small = how_.small && !how_.tcp;
     all_.lines = how_.lines;
 }
 
@@ -96,7 +97,7 @@ void conversation::accepted(int fd) {
     end.fd = fd;
     end.accepted = true;
     if (broken("leak")) ::dup(STDERR_FILENO);
-    if (!how_.small || how_.tcp) return;
+    if (!all_.small) return;
     const int smallest = 1; // the kernel takes a few KiB for it
     ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &smallest, sizeof smallest);
 }

@@ -1,12 +1,14 @@
 /// \file
 /// Without libFuzzer: runs the kept inputs, then as many made-up ones as fit into five seconds:
-/// kept ones with some bytes changed, and noise. A failure can be repeated with the seed that is
-/// printed, or with the input, which is left in the directory for temporary files.
+/// kept ones with some bytes changed, and noise. A clock interrupts calls, as libFuzzer's does. A
+/// failure can be repeated with the seed that is printed, or with the input, which is left in the
+/// directory for temporary files.
 ///
 ///     fuzz_NAME CORPUS|FILE [SEED]
 
 #include "fuzz/fuzz.hpp"
 
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -40,6 +42,15 @@ extern "C" void tell_input(int) {
     [[maybe_unused]] const auto told = ::write(2, text, sizeof text - 1);
     std::signal(SIGABRT, SIG_DFL);
     std::raise(SIGABRT);
+}
+
+/// A call that sleeps meanwhile fails with EINTR: it is not told to go on by itself.
+void interrupt_every_millisecond() {
+    struct sigaction tick {};
+    tick.sa_handler = [](int) {};
+    ::sigaction(SIGALRM, &tick, nullptr);
+    const itimerval clock{{0, 1000}, {0, 1000}};
+    ::setitimer(ITIMER_REAL, &clock, nullptr);
 }
 
 void run(const bytes& one) {
@@ -76,6 +87,7 @@ int main(int count, char** words) {
         return 2;
     }
     if (std::getenv("FUZZ_BREAK") == nullptr) std::signal(SIGABRT, &tell_input);
+    interrupt_every_millisecond();
     std::vector<bytes> kept;
     if (fs::is_directory(words[1]))
         for (const auto& entry : fs::directory_iterator(words[1]))
