@@ -3,11 +3,13 @@
 
 figures.py PAGE     the page with the figures in the places of its \\measured{...}: docs/filter
 figures.py --write  puts them into the READMEs, between their <!-- measured --> marks
+figures.py --fuzzed adds what ./dev fuzz has executed since to docs/measured/fuzz.json
 All are medians from docs/measured/results.json, which `./dev bench --publish` writes.
 
 \\measured{COMPARISON; CASE; SERVER; COLUMN} is a value, \\measured{...; SERVER/OTHER; COLUMN} a ratio.
 \\tried{TEST; TEST} is two cells: tests of faults, and how often they were tried, once through
 (docs/measured/faults.json, which tests/faults/table.py --count writes); \\tried_on{} is the day.
+\\fuzzed{NAME} is how many inputs a fuzzer has executed.
 """
 
 import json
@@ -19,6 +21,8 @@ from sources import ROOT
 
 RESULTS = ROOT / "docs/measured/results.json"
 FAULTS = ROOT / "docs/measured/faults.json"
+FUZZED = ROOT / "docs/measured/fuzz.json"
+EXECUTED = ROOT / "build/fuzz/executed"
 PREFIX = "check_server: "  # the list of conformance, where a test of tests/faults is not meant
 
 # Name: where a result has it, factor, digits behind the point.
@@ -95,9 +99,27 @@ def tried(counts, text):
     return f"{shown} | {sum(counts[name] for name in names):,}"
 
 
+def fuzzed(counts, name):
+    if name not in counts:
+        raise Missing(f"\\fuzzed{{{name}}} has not been executed")
+    return f"{counts[name]:,}"
+
+
+def add_fuzzed():
+    """Each line of `executed` is a run: a fuzzer's name and how many inputs. It is empty afterwards."""
+    counts = json.loads(FUZZED.read_text())
+    for line in EXECUTED.read_text().splitlines():
+        name, count = line.split()
+        counts[name] = counts.get(name, 0) + int(count)
+    FUZZED.write_text(json.dumps(counts, indent=1) + "\n")
+    EXECUTED.write_text("")
+
+
 def expand(text):
     runs, faults = results()["runs"], json.loads(FAULTS.read_text())
+    counts = json.loads(FUZZED.read_text())
     text = re.sub(r"\\measured\{([^}]*)\}", lambda found: figure(runs, found[1]), text)
+    text = re.sub(r"\\fuzzed\{([^}]*)\}", lambda found: fuzzed(counts, found[1]), text)
     text = text.replace("\\tried_on{}", faults["date"])
     return re.sub(r"\\tried\{([^}]*)\}", lambda found: tried(faults["tried"], found[1]), text)
 
@@ -147,9 +169,12 @@ def main():
         for path, language in readmes():
             path.write_text(with_table(path.read_text(), results(), language))
         return
+    if sys.argv[1:] == ["--fuzzed"]:
+        add_fuzzed()
+        return
     text = open(sys.argv[1], encoding="utf-8").read()
     try:
-        print(expand(text) if re.search(r"\\(measured|tried)\{", text) else text, end="")
+        print(expand(text) if re.search(r"\\(measured|tried|fuzzed)\{", text) else text, end="")
     except Missing as error:
         sys.exit(f"{sys.argv[1]}: warning: {error}")
 

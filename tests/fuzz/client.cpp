@@ -17,9 +17,9 @@
 namespace fuzz {
 namespace {
 
-constexpr std::size_t most_bytes = 1 << 19; ///< that a client sends in all: more than every buffer
+constexpr std::size_t most_bytes = 5 << 16; ///< that a client sends in all: more than every buffer
 /// The same where the server writes a few KiB at a time, which takes as many turns.
-constexpr std::size_t most_bytes_small = 5 << 15;
+constexpr std::size_t most_bytes_small = 3 << 15;
 /// And through TCP before it has got them back. Beyond, the kernel makes itself a pause now and
 /// then until it sends again, and real time passes.
 constexpr std::size_t most_under_way = 1 << 16;
@@ -28,8 +28,8 @@ void set_option(int fd, int level, int name, int value) {
     ::setsockopt(fd, level, name, &value, sizeof value);
 }
 
-/// Bytes without a pattern, in lines of one byte or of some thousands: of more than bufio holds. Each
-/// client begins somewhere else, so that another one's bytes show.
+/// Bytes without a pattern, in lines of one byte or of some thousands: of more than bufio holds.
+/// Each client begins somewhere else, so that another one's bytes show.
 const char* stream_of(std::size_t number) {
     static const auto bytes = [] {
         std::vector<char> made(most_bytes + (1 << 16));

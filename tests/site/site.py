@@ -76,6 +76,7 @@ def check_languages():
                            ("tests", lambda text: commands(text, "heldby")),
                            ("figures", lambda text: commands(text, "measured")),
                            ("faults", lambda text: commands(text, "tried")),
+                           ("fuzzers", lambda text: commands(text, "fuzzed")),
                            ("pages before and after", lambda text: commands(text, "between")),
                            ("references", lambda text: sorted(re.findall(r"\\ref ([\w:./]*\w)", text))),
                            ("subpages", lambda text: re.findall(r"\\subpage (\w+)", text)),
@@ -180,7 +181,7 @@ def check_figures():
     count = 0
     for language in LANGUAGES:
         for name, text in pages(language).items():
-            count += len(commands(text, "measured")) + len(commands(text, "tried"))
+            count += sum(len(commands(text, each)) for each in ("measured", "tried", "fuzzed"))
             try:
                 figures.expand(text)
             except figures.Missing as missing:
