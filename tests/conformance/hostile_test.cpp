@@ -1,5 +1,5 @@
 /// \file
-/// Clients that nobody asked for: slow by the hundred, leaving at every point of a conversation,
+/// Clients that nobody asked for: slow by the thousand, leaving at every point of a conversation,
 /// with the smallest buffers, stopped in the middle, or coming all at once.
 
 #include "conformance/target.hpp"
@@ -65,6 +65,22 @@ void come_in_one_moment(scene& now, std::size_t count, milliseconds limit) {
     CHECK(burst.drive([&] { return burst.served() == burst.size(); }, limit));
     CHECK(burst.complaint() == "");
     CHECK(burst.served() == count);
+}
+
+/// They say a byte each, and are silent most of the time.
+void send_now_and_then(std::size_t count) {
+    scene now;
+    {
+        crowd slow(now.at->where());
+        slow.join_and_echo(count, 1);
+        for (int i = 0; i < 3; ++i) {
+            slow.echo(1);
+            const auto since = steady::now();
+            now.bystander.echo("meanwhile");
+            CHECK(steady::now() - since < milliseconds(500) * patience);
+        }
+    }
+    now.check_over();
 }
 
 } // namespace
@@ -140,18 +156,7 @@ TEST_CASE("a reset at any point of a conversation ends that connection only", "[
 }
 
 TEST_CASE("300 clients that send a byte now and then keep nobody waiting", "[hostile]") {
-    scene now;
-    {
-        crowd slow(now.at->where());
-        slow.join_and_echo(300, 1);
-        for (int i = 0; i < 3; ++i) {
-            slow.echo(1);
-            const auto since = steady::now();
-            now.bystander.echo("meanwhile");
-            CHECK(steady::now() - since < milliseconds(500) * patience);
-        }
-    }
-    now.check_over();
+    send_now_and_then(300);
 }
 
 TEST_CASE("20 clients that take a byte at a time keep nobody waiting", "[hostile]") {
@@ -282,6 +287,10 @@ TEST_CASE("200000 clients that connect and close at once leave nothing behind", 
     }
     now.check_over();
     CHECK(memory(now.at->pid()).anonymous - early < 2 * 1024 * 1024);
+}
+
+TEST_CASE("5000 clients that send a byte now and then keep nobody waiting", "[.][long]") {
+    send_now_and_then(5000);
 }
 
 /// More than a backlog may hold: whom the kernel turns away asks again, a second later, then two.
