@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# check.sh CHECK ROOT [STAGE]: holds the tree ROOT to what ROOT/tests/lesson/lesson.txt promises. Prints what
+# check.sh CHECK ROOT [STAGE BUILD]: holds the tree ROOT to what ROOT/tests/lesson/lesson.txt promises. Prints what
 # it measured, and BROKEN with exit status 1 where a promise is. selftest.sh shows that each check can fail.
 set -euo pipefail
 
@@ -123,19 +123,32 @@ outline() {
         /^\|/ { print "row" }' "$1"
 }
 
-# Copied out of the tree, a stage builds with nothing else of the project, and starts.
-check_alone() {
-    local directory
+# Copied out of the tree, a stage builds with nothing else of the project: it is made there by the very
+# commands that made it in BUILD, out of files that are all its own. To make it a second time would take
+# minutes and prove no more.
+check_alone() { # N BUILD
+    local directory file flags
     directory=$(stage "$1")
     work=$(mktemp -d)
     trap 'rm -r "$work"' EXIT
+    while read -r file; do
+        [[ $file != "$PWD"/* || $file == "$PWD/$directory"/* ]] || complain "stage $1 does not build alone: it needs $file"
+    done < <(read_by "$directory" "$2")
+
     cp -r "$directory" "$work/copy"
-    command -v make >/dev/null || export CMAKE_GENERATOR=Ninja # CMake itself would look for make only
-    if cmake -S "$work/copy" -B "$work/build" && cmake --build "$work/build" --parallel 2; then
-        "$work/build/stage$1_server" --version || complain "stage $1 does not start"
-    else
-        complain "stage $1 does not build alone"
-    fi
+    flags=$(sed -n 's/^CMAKE_CXX_FLAGS:STRING=//p' "$2/CMakeCache.txt")
+    cmake -G Ninja -S "$work/copy" -B "$work/build" "-DCMAKE_CXX_FLAGS=$flags" ||
+        { complain "stage $1 does not build alone"; return; }
+    diff <(ninja -C "$2" -t commands "$directory/all" | sed "s|$PWD/$directory|COPY|g; s|$directory/||g") \
+        <(ninja -C "$work/build" -t commands all | sed "s|$work/copy|COPY|g") ||
+        complain "stage $1 does not build alone: the commands are others"
+    "$2/$directory/stage$1_server" --version || complain "stage $1 does not start"
+}
+
+read_by() { # DIRECTORY BUILD: what the compiler read to make it
+    ninja -C "$2" -t deps |
+        awk -v its="$1/" '/^[^ ]/ { mine = index($0, its) == 1 } mine && /^ / { print $1 }' |
+        sort -u | xargs --no-run-if-empty realpath --no-symlinks --canonicalize-missing
 }
 
 cd "$2"
@@ -144,7 +157,7 @@ case $1 in
     diff) check_diff ;;
     size) check_size ;;
     readmes) check_readmes ;;
-    alone) check_alone "$3" ;;
+    alone) check_alone "$3" "$4" ;;
     *) complain "there is no check '$1'" ;;
 esac
 exit "$broken"

@@ -13,6 +13,7 @@ plant() {
     cd "$work/tree"
     printf '%s\n' 'carried 1 2 same.hpp' 'gone 1 2 gone.cpp for a reason' 'diff 1 2 3 20' \
         'size 1 20' 'size 2 20' 'file 20' 'function 3' >tests/lesson/lesson.txt
+    printf '%s\n' 'cmake_minimum_required(VERSION 3.25)' 'project(all LANGUAGES CXX)' >CMakeLists.txt
     local n
     for n in 1 2; do
         mkdir "stage${n}_x"
@@ -21,6 +22,7 @@ plant() {
             >"stage${n}_x/main.cpp"
         printf '%s\n' 'cmake_minimum_required(VERSION 3.25)' "project(stage$n LANGUAGES CXX)" \
             "add_executable(stage${n}_server main.cpp)" >"stage${n}_x/CMakeLists.txt"
+        echo "add_subdirectory(stage${n}_x)" >>CMakeLists.txt
         printf '%s\n' '# Stage' '' '    code' '' '| a |' >"stage${n}_x/README.md"
         cp "stage${n}_x/README.md" "stage${n}_x/README.zh-CN.md"
     done
@@ -28,7 +30,7 @@ plant() {
     echo '# Title' | tee README.md >README.zh-CN.md
 }
 
-expect() { # STATUS COMPLAINT CHECK [STAGE]
+expect() { # STATUS COMPLAINT CHECK [STAGE BUILD]
     local output status=0
     output=$(bash "$here/check.sh" "$3" "$work/tree" "${@:4}" 2>&1) || status=$?
     if [[ $status -eq $1 && $output == *"$2"* ]]; then
@@ -40,8 +42,7 @@ expect() { # STATUS COMPLAINT CHECK [STAGE]
 }
 
 plant
-for check in carried diff size readmes 'alone 1'; do
-    # shellcheck disable=SC2086 # two words
+for check in carried diff size readmes; do
     expect 0 '' $check
 done
 
@@ -81,10 +82,23 @@ for line in '## More' '```' '| b |'; do
     expect 1 'stage1_x/README.zh-CN.md is not built as' readmes
 done
 
+# Stage 1, as it has just been planted and built with the whole tree.
+expect_alone() { # STATUS COMPLAINT
+    cmake -G Ninja -S "$work/tree" -B "$work/build" >/dev/null
+    ninja -C "$work/build" >/dev/null
+    expect "$1" "$2" alone 1 "$work/build"
+}
+plant
+expect_alone 0 ''
 plant && sed -i 's|same.hpp|../stage2_x/same.hpp|' stage1_x/main.cpp
-expect 1 'does not build alone' alone 1
+expect_alone 1 'does not build alone: it needs'
+plant && sed -i '2a add_compile_options(-O1)' CMakeLists.txt
+expect_alone 1 'does not build alone: the commands are others'
+plant && echo 'target_link_libraries(stage1_server PRIVATE its::own)' >>stage1_x/CMakeLists.txt &&
+    echo 'add_library(its::own INTERFACE IMPORTED GLOBAL)' >>CMakeLists.txt
+expect_alone 1 'stage 1 does not build alone'
 plant && sed -i 's|return 0|return 3|' stage1_x/main.cpp
-expect 1 'does not start' alone 1
+expect_alone 1 'does not start'
 
 echo "$passed passed, $failed failed"
 [[ $failed -eq 0 ]]
