@@ -238,9 +238,8 @@ void trial::finish() {
                    milliseconds(3000) * patience));
     CHECK(memory(server->pid()).anonymous - memory_ <= memory_slack);
     if (rests_) {
-        const cpu_meter meter(server->pid());
-        CHECK(bystander.hears_nothing_for(milliseconds(40)));
-        CHECK(meter.share() < 0.25); // who spins uses all of it
+        const auto in_silence = [&] { CHECK(bystander.hears_nothing_for(milliseconds(40))); };
+        expect_rest(server->pid(), 0.25, in_silence); // who spins uses all of it
     }
     CHECK(server->stop(SIGTERM).to_string() == "exit status 0");
     bystander.expect_end();

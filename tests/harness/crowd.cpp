@@ -116,9 +116,9 @@ bool crowd::drive(const std::function<bool()>& done, milliseconds limit) {
     return true;
 }
 
-void crowd::drive_until_quiet(milliseconds quiet) {
+void crowd::drive_until_quiet(milliseconds quiet, const std::function<bool()>& done) {
     auto last = steady::now();
-    for (auto heard = heard_; steady::now() - last < quiet;) {
+    for (auto heard = heard_; steady::now() - last < quiet && !done();) {
         step(milliseconds(10));
         if (std::exchange(heard, heard_) != heard_) last = steady::now();
     }

@@ -13,9 +13,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <sstream>
 #include <system_error>
 #include <utility>
@@ -69,14 +71,21 @@ std::chrono::nanoseconds cpu_time(pid_t pid) {
     return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
 }
 
-milliseconds cpu_meter::elapsed() const {
-    return std::chrono::duration_cast<milliseconds>(steady::now() - since_);
-}
-
 double cpu_meter::share() const {
     const std::chrono::duration<double> used = cpu_time(pid_) - used_;
     const std::chrono::duration<double> passed = steady::now() - since_;
     return used / passed;
+}
+
+void expect_rest(pid_t pid, double share, const std::function<void()>& meanwhile) {
+    double least = std::numeric_limits<double>::infinity();
+    for (int span = 0; span < 5; ++span) {
+        const cpu_meter meter(pid);
+        meanwhile();
+        least = std::min(least, meter.share());
+        if (least < share) return;
+    }
+    throw failure(fmt::format("it never rests: uses {:.1f} % of a core or more", least * 100));
 }
 
 memory_use memory(pid_t pid) {

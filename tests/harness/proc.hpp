@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,13 +26,18 @@ public:
     explicit cpu_meter(pid_t pid) : pid_(pid), used_(cpu_time(pid)), since_(steady::now()) {}
     /// 0.01 is one percent of a core, since the meter was made.
     [[nodiscard]] double share() const;
-    [[nodiscard]] milliseconds elapsed() const;
 
 private:
     pid_t pid_;
     std::chrono::nanoseconds used_;
     steady::time_point since_;
 };
+
+/// That a process comes to rest: there is a span of time in which it uses less than `share` of a
+/// core. A span is as long as `meanwhile` takes, and five are tried: a busy machine charges one
+/// that rests, now and then, for what another took, but one that spins spins in each. \throws
+/// failure if there is none
+void expect_rest(pid_t pid, double share, const std::function<void()>& meanwhile);
 
 /// Memory of a process, in bytes.
 struct memory_use {
