@@ -60,6 +60,48 @@ void send_until_stuck(std::span<stubborn> many, std::uint64_t most) {
     while (wait_for(takes_more, quiet)) {}
 }
 
+/// How long a client waited for its answers.
+struct waits {
+    static constexpr milliseconds no_longer_than{500 * patience};
+    static constexpr milliseconds all_no_longer_than{2000 * patience};
+
+    steady::duration longest{};
+    steady::duration all{};
+
+    [[nodiscard]] bool is_short() const {
+        return longest < no_longer_than && all < all_no_longer_than;
+    }
+};
+
+/// For twenty of them, while two others never stop sending and reading.
+waits waits_beside_floods() {
+    const auto server = start();
+    client other(server->where());
+    std::atomic<bool> enough = false;
+    std::atomic<std::uint64_t> came_back = 0;
+    std::vector<std::jthread> floods;
+    for (std::uint64_t i = 0; i < 2; ++i)
+        floods.emplace_back([&, i] {
+            client flood(server->where());
+            const auto bytes = pattern(i).text(65536, 0);
+            while (!enough) {
+                flood.send_some(bytes);
+                came_back += flood.receive_some(bytes.size()).size();
+            }
+        });
+    CHECK(wait_for([&] { return came_back > 1'000'000; })); // they are at it
+    waits took;
+    for (int i = 0; i < 20; ++i) {
+        const auto since = steady::now();
+        other.echo("meanwhile");
+        const auto one = steady::now() - since;
+        took.longest = std::max(took.longest, one);
+        took.all += one;
+    }
+    enough = true;
+    return took;
+}
+
 } // namespace
 
 TEST_CASE("a client that sends and never reads is stopped, and no other waits", "[backpressure]") {
@@ -104,24 +146,9 @@ TEST_CASE("20 clients that never read cost the server 64 KiB each at most", "[ba
 }
 
 TEST_CASE("clients that never stop sending and reading keep no other waiting", "[backpressure]") {
-    const auto server = start();
-    client other(server->where());
-    std::atomic<bool> enough = false;
-    std::atomic<std::uint64_t> came_back = 0;
-    std::vector<std::jthread> floods;
-    for (std::uint64_t i = 0; i < 2; ++i)
-        floods.emplace_back([&, i] {
-            client flood(server->where());
-            const auto bytes = pattern(i).text(65536, 0);
-            while (!enough) {
-                flood.send_some(bytes);
-                came_back += flood.receive_some(bytes.size()).size();
-            }
-        });
-    CHECK(wait_for([&] { return came_back > 1'000'000; })); // they are at it
-    const auto since = steady::now();
-    for (int i = 0; i < 20; ++i) other.echo("meanwhile");
-    const auto took = steady::now() - since;
-    enough = true;
-    CHECK(took < std::chrono::seconds(2) * patience);
+    auto took = waits_beside_floods();
+    for (int i = 1; i < 3 && !took.is_short(); ++i) // who else runs here may make it wait, once
+        took = waits_beside_floods();
+    CHECK(took.longest < waits::no_longer_than);
+    CHECK(took.all < waits::all_no_longer_than);
 }

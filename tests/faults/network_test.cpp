@@ -47,15 +47,13 @@ public:
     [[nodiscard]] bool has_far_client() const {
         return descriptor_count(server->pid()) > descriptors_;
     }
-    /// The bystander is served all the time. \return how long it took
-    milliseconds time_until_far_client_is_closed(milliseconds limit) {
-        const auto since = steady::now();
+    /// The bystander is served all the time.
+    void wait_until_far_client_is_closed(milliseconds limit) {
         const auto gone = [this] {
             bystander.echo("meanwhile");
             return !has_far_client();
         };
         CHECK(wait_for(gone, limit));
-        return std::chrono::duration_cast<milliseconds>(steady::now() - since);
     }
 
     std::string name;
@@ -128,15 +126,17 @@ TEST_CASE("a client whose network comes back in time loses nothing") {
 TEST_CASE("a client whose network goes away is closed by --idle-timeout") {
     const auto* const cable = try_network();
     if (cable == nullptr) return;
-    const milliseconds span = 300ms * patience;
+    const milliseconds span = 600ms * patience;
     for (const auto& which : stages(4)) { // one at a time: all but the bystander are idle
         scene one(*cable, which, fmt::format("--idle-timeout {}ms", span.count()));
         INFO(one.name);
         one.bystander.echo("still here");
+        const auto since = steady::now();
         one.far->echo("he, too");
         cable->unplug();
-        const auto took = one.time_until_far_client_is_closed(must_happen);
-        CHECK(took >= span / 2);
+        one.wait_until_far_client_is_closed(must_happen);
+        const auto took = steady::now() - since;
+        CHECK(took >= span);
         CHECK(took < 5 * span);
         cable->plug_in();
     }
@@ -158,8 +158,9 @@ TEST_CASE("a client whose network goes away while bytes are owed is closed by --
     }
     for (auto& each : all) {
         INFO(each.name);
-        CHECK(each.time_until_far_client_is_closed(must_happen) < 5 * span);
+        each.wait_until_far_client_is_closed(must_happen);
     }
+    CHECK(steady::now() - since < 5 * span);
 }
 
 TEST_CASE("a client whose network goes away in silence is closed by keep-alive") {
@@ -176,7 +177,7 @@ TEST_CASE("a client whose network goes away in silence is closed by keep-alive")
     cable->unplug();
     for (auto& each : all) {
         INFO(each.name);
-        each.time_until_far_client_is_closed(must_happen);
+        each.wait_until_far_client_is_closed(must_happen);
     }
 }
 
@@ -188,7 +189,7 @@ TEST_CASE("a client that does not acknowledge what it gets is closed when the ke
     unplug_with_bytes_owed(*cable, all);
     for (auto& each : all) {
         INFO(each.name);
-        each.time_until_far_client_is_closed(must_happen);
+        each.wait_until_far_client_is_closed(must_happen);
     }
 }
 
@@ -216,7 +217,7 @@ TEST_CASE("a client whose network goes away in silence is closed after 150 secon
     const auto since = steady::now();
     for (auto& each : all) {
         INFO(each.name);
-        each.time_until_far_client_is_closed(200s);
+        each.wait_until_far_client_is_closed(200s);
         CHECK(steady::now() - since > 130s);
     }
     CHECK(steady::now() - since < 180s);
