@@ -101,7 +101,8 @@ bool connection::write_owed() {
 }
 
 void connection::nothing_owed() {
-    owed_ = {}; // an idle connection keeps no memory
+    owed_ = {};                           // an idle connection keeps no memory
+    socket_.set_deadline(side::write, 0); // which was about these bytes, not about later ones
     state_ = finishing_ ? state::lingering : state::reading;
     if (!finishing_) return expect_bytes();
     socket_.shutdown_write();

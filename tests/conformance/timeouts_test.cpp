@@ -45,31 +45,37 @@ milliseconds lateness(client& idle, steady::time_point sent, steady::time_point 
     return std::chrono::ceil<milliseconds>(ended - answered - span);
 }
 
-/// Says something about every third of the span, five spans long. \return whether it was never
-/// late with it; else the server is right to close
-bool keeps_talking(const std::function<void()>& says) {
-    auto last = steady::now();
-    const auto end = last + 5 * span;
-    while (last < end) {
-        std::this_thread::sleep_for(span / 3); // the pause is what is tested
-        says();
-        const auto now = steady::now();
-        if (now - last > span / 3 * 2) return false;
-        last = now;
+/// Takes a step after each pause, until it is over. \return whether none was so late that the
+/// server may have been right to close
+bool in_time(const std::function<void()>& step, milliseconds pause,
+             const std::function<bool()>& over) {
+    for (auto last = steady::now(); !over();) {
+        std::this_thread::sleep_for(pause); // which is what is tested
+        const auto late = [&] { return steady::now() - last > span / 3 * 2; };
+        try {
+            step();
+        } catch (const std::exception&) {
+            if (!late()) throw;
+        }
+        if (late()) return false;
+        last = steady::now();
     }
     return true;
 }
 
-/// A number of tries to keep talking, with a client of its own each.
-template <typename Talk>
-void keeps_one(Talk talk) {
-    for (int i = 0; i < tries; ++i) {
-        try {
-            if (talk()) return;
-        } catch (const failure&) {
-            if (i + 1 == tries) throw;
-        }
-    }
+std::function<bool()> after_five_spans() {
+    return [end = deadline(5 * span)] { return end.over(); };
+}
+
+/// Says something about every third of the span, five spans long. \return as in_time does
+bool keeps_talking(const std::function<void()>& says) {
+    return in_time(says, span / 3, after_five_spans());
+}
+
+/// A number of tries to be in time, with a client of its own each.
+void keeps_one(const std::function<bool()>& talk) {
+    for (int i = 0; i < tries; ++i)
+        if (talk()) return;
     FAIL("this machine is too busy");
 }
 
@@ -189,22 +195,37 @@ TEST_CASE("a client that takes slowly is not closed by --write-timeout", "[ours]
         client slow(server->where(), 4096);
         const pattern bytes(1);
         std::uint64_t sent = 0;
-        std::string got;
-        auto last = steady::now();
-        for (const auto end = last + 5 * span; last < end;) {
+        std::uint64_t got = 0;
+        const auto take = [&](std::string_view some) {
+            REQUIRE(bytes.difference(some, got).value_or("") == "");
+            got += some.size();
+        };
+        const auto dawdle = [&] {
             sent += slow.send_some(bytes.text(1 << 20, sent)); // as fast as it can,
-            got += slow.receive_some(4096);                    // and takes 400 KB a second at most
-            std::this_thread::sleep_for(milliseconds(10));
-            const auto now = steady::now();
-            if (now - last > span / 2) return false; // else the server is right to close
-            last = now;
-        }
+            take(slow.receive_some(4096));                     // and takes 400 KB a second at most
+        };
+        if (!in_time(dawdle, milliseconds(10), after_five_spans())) return false;
         slow.shutdown_write();
-        got += slow.receive_rest().bytes; // and now quickly
-        CHECK(got.size() == sent);
-        CHECK(bytes.difference(got, 0).value_or("") == "");
+        const auto hurry = [&] {
+            take(slow.receive_exactly(std::min<std::uint64_t>(4096, sent - got)));
+        };
+        if (!in_time(hurry, milliseconds(0), [&] { return got == sent; })) return false;
+        slow.expect_end();
         return true;
     });
+}
+
+TEST_CASE("who took slowly once is not closed by --write-timeout when he has been served",
+          "[ours][timeouts]") {
+    if (!has_timeouts()) return;
+    const auto server = start_with(option("write-timeout"));
+    client once(server->where(), 4096);
+    const pattern bytes(1);
+    const auto sent = once.send_until_stuck(bytes, 20'000'000, span / 10); // his answers wait
+    const auto got = once.receive_exactly(sent);
+    CHECK(bytes.difference(got, 0).value_or("") == "");
+    std::this_thread::sleep_for(2 * span); // he owes nothing, and nothing is owed to him
+    once.echo("again");
 }
 
 TEST_CASE("as many clients as it must hold time out in the same second, and nothing stays",
