@@ -113,6 +113,13 @@ void client::ended(int error) {
     must(got_ == sent_, "not all of it came back");
 }
 
+void client::time_has_passed(std::int64_t now, std::int64_t idle, std::int64_t write) {
+    if (!server.accepted) return;
+    if (server.taken == got_) server.paid = now;
+    if (idle != 0 && now - server.heard >= idle) server.excused = true;
+    if (write != 0 && now - server.paid >= write) server.excused = true;
+}
+
 bool client::shut_down() {
     if (!is_here() || shut_) return false;
     kernel::shutdown(fd_, SHUT_WR);

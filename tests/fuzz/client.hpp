@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 
 namespace fuzz {
@@ -18,7 +19,7 @@ struct situation {
     bool small = false;   ///< the server has little room to write
     bool lines = false;   ///< nothing comes back before the newline
     bool stopped = false; ///< the server was asked to end
-    bool late = false;    ///< a time limit of the server's may have been exceeded
+    bool late = false;    ///< a stop has taken longer than it may
 };
 
 /// What a call of the server's meets: an error, or no more than so many bytes.
@@ -32,9 +33,12 @@ struct served {
     int fd = -1; ///< -1 before it is accepted, and when it has been closed
     bool accepted = false;
     std::size_t taken = 0;     ///< bytes that the server has read, and so owes to the client
+    std::int64_t heard = 0;    ///< when it has accepted, or last read what extends the idle time
+    std::int64_t paid = 0;     ///< when it last owed nothing
     bool finished = false;     ///< it has ended its sending side: what it reads now it throws away
     bool dead = false;         ///< an error has ended the connection: nothing moves any more
-    bool excused = false;      ///< it was told of an error, and need not keep its promises
+    bool excused = false;      ///< it was told of an error, or that it waits for too long: it need
+                               ///< not keep its promises
     std::array<fault, 2> next; ///< what the next read and the next write meet
     int epoll = -1;            ///< where it is watched, edge-triggered or not, and how
     epoll_event watched{};
@@ -57,6 +61,9 @@ public:
     void leave();
     /// Takes all that is there. \return whether there was anything
     bool receive_all() { return receive(std::numeric_limits<std::size_t>::max()); }
+    /// It is that time now. Who has been silent for as long as `idle`, or has not taken for as long
+    /// as `write` what it is owed, may be cut off; 0: never.
+    void time_has_passed(std::int64_t now, std::int64_t idle, std::int64_t write);
     /// Whether it has to get anything before it does or says something itself.
     [[nodiscard]] bool waits() const;
 

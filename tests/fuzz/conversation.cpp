@@ -96,6 +96,7 @@ void conversation::accepted(int fd) {
     served& end = clients_[accepted_++].server;
     end.fd = fd;
     end.accepted = true;
+    end.heard = end.paid = now_;
     if (broken("leak")) ::dup(STDERR_FILENO);
     if (!all_.small) return;
     const int smallest = 1; // the kernel takes a few KiB for it
@@ -215,8 +216,7 @@ void conversation::stop() {
 
 void conversation::pass(std::int64_t span) {
     now_ += span;
-    const bool waited = now_ - begun >= soon;
-    if (waited && (how_.idle != 0s || how_.write != 0s)) all_.late = true;
+    for (auto& each : clients_) each.time_has_passed(now_, how_.idle.count(), how_.write.count());
     if (all_.stopped && now_ - stopped_ >= std::chrono::nanoseconds(how_.grace).count())
         all_.late = true;
 }

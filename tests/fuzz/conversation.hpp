@@ -102,8 +102,7 @@ private:
     std::array<client*, 3> present_{}; ///< those that the script speaks of
     std::size_t accepted_ = 0;
     int busy_ = 0; ///< calls and turns since the last step
-    static constexpr std::int64_t begun = 1'000'000'000'000;
-    std::int64_t now_ = begun;
+    std::int64_t now_ = 1'000'000'000'000;
     std::int64_t stopped_ = 0, wound_down_ = 0; ///< when
     int patience_ = 500;
     std::size_t descriptors_ = 0;

@@ -50,7 +50,11 @@ ssize_t call(int fd, side which, std::size_t size, const Real& real) {
     else if (!end->dead)
         n = real(std::min(size, met.most));
     const int error = errno;
-    if (which == side::read && n > 0 && !end->finished) end->taken += static_cast<std::size_t>(n);
+    if (which == side::read && n > 0) {
+        // A byte extends the idle time, but where whole lines are awaited.
+        if (!conversation::current->how().lines) end->heard = conversation::current->now();
+        if (!end->finished) end->taken += static_cast<std::size_t>(n);
+    }
     conversation::current->between_calls();
     errno = error;
     return n;
