@@ -119,6 +119,7 @@ TEST_CASE("with 500 connections and nothing to do, it uses no processor time", "
     clients.join_and_echo(500, 100);
     clients.drive_until_quiet(milliseconds(50)); // what the last echo left to be done
     const auto in_silence = [&] { clients.drive_until_quiet(milliseconds(1000)); };
-    expect_rest(server->pid(), 0.01, in_silence);
+    // The thread sanitizer has a thread that takes one percent to look after 500 others.
+    expect_rest(server->pid(), sanitized ? 0.03 : 0.01, in_silence);
     CHECK(clients.lost() == 0);
 }
