@@ -109,7 +109,7 @@ TEST_CASE("every mode of the load generator measures a server", "[load]") {
 
 TEST_CASE("at a fixed rate, a server that stalls delays all that was due meanwhile", "[load]") {
     subject server;
-    child program(command(server.options + "-m rate -r 1000 -c 1 --warm-up 0s -d 1s"));
+    child program(command(server.options + "-m rate -r 200 -c 1 --warm-up 0s -d 1s"));
     REQUIRE(wait_for(
         [&] { return descriptor_count(server.running->pid()) > 6 || !program.running(); }));
     std::this_thread::sleep_for(milliseconds(200)); // into the window
@@ -119,7 +119,7 @@ TEST_CASE("at a fixed rate, a server that stalls delays all that was due meanwhi
     const auto result = finish(program);
     INFO(result.out << result.err);
     REQUIRE(result.status == 0);
-    CHECK(number(result.out, "count") > 900); // none was left out
+    CHECK(number(result.out, "count") > 180); // none was left out
     CHECK(number(result.out, "p90") > 100e6); // a third of them waited, 150 ms on average
     CHECK(number(result.out, "max") > 250e6);
 }

@@ -6,6 +6,7 @@
 #include "harness/catch.hpp"
 #include "harness/client.hpp"
 #include "harness/crowd.hpp"
+#include "harness/held_up.hpp"
 #include "harness/proc.hpp"
 
 #include <algorithm>
@@ -19,24 +20,6 @@ namespace {
 std::size_t open_descriptors(const server& of) {
     return descriptor_count(of.pid());
 }
-
-/// Whether it has as few descriptors open again as before its clients came.
-bool comes_back_to(std::size_t count, const server& of,
-                   milliseconds limit = milliseconds(3000) * patience) {
-    return wait_for([&] { return open_descriptors(of) <= count; }, limit);
-}
-
-/// Wakes a stopped server, whatever happens to the test.
-class stopped {
-public:
-    explicit stopped(const server& one) : one_(one) { one_.signal(SIGSTOP); }
-    ~stopped() { one_.signal(SIGCONT); }
-    stopped(const stopped&) = delete;
-    stopped& operator=(const stopped&) = delete;
-
-private:
-    const server& one_;
-};
 
 std::size_t lines_of(const std::string& text) {
     return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
@@ -65,7 +48,7 @@ TEST_CASE("a reset while bytes are owed ends that connection only", "[faults]") 
         one.reset();
         other.echo("meanwhile");
     }
-    CHECK(comes_back_to(before, *server));
+    CHECK(comes_back_to(before, server->pid()));
     CHECK(server->running());
 }
 
@@ -86,7 +69,7 @@ TEST_CASE("a reset before accept ends that connection only", "[faults]") {
     other.echo("before");
     const auto before = open_descriptors(*server);
     {
-        const stopped while_connecting(*server); // so that it can't accept before the resets
+        const held_up while_connecting(*server); // so that it can't accept before the resets
         for (int i = 0; i < 50; ++i) {
             client one(server->where());
             if (i % 2 == 0) one.send_all("data, then a reset");
@@ -94,7 +77,7 @@ TEST_CASE("a reset before accept ends that connection only", "[faults]") {
         }
     }
     client(server->where()).echo("the next client");
-    CHECK(comes_back_to(before, *server));
+    CHECK(comes_back_to(before, server->pid()));
     CHECK(server->running());
 }
 
@@ -107,7 +90,7 @@ TEST_CASE("300 clients that vanish leave nothing behind", "[faults]") {
     clients.join_and_echo(300, 100);
     clients.vanish(50'000);
     for (int i = 0; i < 50; ++i) other.echo("meanwhile");
-    CHECK(comes_back_to(before, *server));
+    CHECK(comes_back_to(before, server->pid()));
     crowd next(server->where());
     next.join_and_echo(300, 100);
 }
@@ -117,12 +100,13 @@ TEST_CASE("descriptors and memory are the same after 4000 connections", "[faults
     client other(server->where());
     other.echo("before");
     const auto at_start = open_descriptors(*server);
-    for (std::size_t i = 0; i < 6; ++i) wave(*server, 50, i);       // caches, stacks, pools fill
-    comes_back_to(at_start, *server, milliseconds(500) * patience); // or keeps some for itself
+    for (std::size_t i = 0; i < 6; ++i) wave(*server, 50, i); // caches, stacks, pools fill
+    comes_back_to(at_start, server->pid(),
+                  milliseconds(500) * patience); // or keeps some for itself
     const auto before = open_descriptors(*server);
     const auto memory_before = memory(server->pid()).anonymous;
     for (std::size_t i = 0; i < 80; ++i) wave(*server, 50, i);
-    CHECK(comes_back_to(before, *server));
+    CHECK(comes_back_to(before, server->pid()));
     // 512 bytes a connection. The garbage collectors of other people's servers keep freed memory
     // for a while; so does a sanitizer, which also remembers every thread there ever was.
     const std::int64_t mib = sanitized ? 64 : under_test().is_ours() ? 2 : 16;

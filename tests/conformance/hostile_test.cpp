@@ -23,11 +23,6 @@ namespace {
 
 constexpr milliseconds soon = milliseconds(3000) * patience;
 
-/// Whether it has as few descriptors open again as before.
-bool comes_back_to(std::size_t count, const server& of) {
-    return wait_for([&] { return descriptor_count(of.pid()) <= count; }, soon);
-}
-
 /// A bystander that has been served, and how many descriptors are open with it.
 struct scene {
     std::unique_ptr<server> at = start();
@@ -40,7 +35,7 @@ struct scene {
     }
     void check_over() {
         bystander.echo("after");
-        CHECK(comes_back_to(descriptors, *at));
+        CHECK(comes_back_to(descriptors, at->pid()));
         CHECK(at->running());
     }
 };

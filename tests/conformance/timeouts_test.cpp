@@ -181,7 +181,7 @@ TEST_CASE("a client that takes nothing is closed by --write-timeout, and no othe
         }
     };
     CHECK(wait_for(takes_nothing_more));
-    CHECK(wait_for([&] { return descriptor_count(server->pid()) <= before; }));
+    CHECK(comes_back_to(before, server->pid()));
     CHECK(steady::now() - since >= span);
     CHECK(steady::now() - since < span + std::chrono::seconds(3) * patience);
     other.echo("an idle client is not meant"); // longer than the timeout ago

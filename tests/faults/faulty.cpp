@@ -234,8 +234,7 @@ tally trial::run(const habit& how) {
 void trial::finish() {
     bystander.echo("still here");
     INFO(server->err());
-    CHECK(wait_for([&] { return descriptor_count(server->pid()) <= descriptors_; },
-                   milliseconds(3000) * patience));
+    CHECK(comes_back_to(descriptors_, server->pid()));
     CHECK(memory(server->pid()).anonymous - memory_ <= memory_slack);
     if (rests_) {
         const auto in_silence = [&] { CHECK(bystander.hears_nothing_for(milliseconds(40))); };

@@ -101,6 +101,13 @@ std::size_t descriptor_count(pid_t pid) {
     return numbers_in(pid, "fd").size();
 }
 
+bool comes_back_to(std::size_t count, pid_t pid, milliseconds limit) {
+    auto least = descriptor_count(pid);
+    const auto fewer = [&] { return descriptor_count(pid) < least; };
+    while (least > count && wait_for(fewer, limit)) least = std::min(least, descriptor_count(pid));
+    return least <= count;
+}
+
 std::vector<descriptor> descriptors(pid_t pid) {
     std::vector<descriptor> all;
     for (const int number : numbers_in(pid, "fd")) {

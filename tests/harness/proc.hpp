@@ -61,6 +61,10 @@ struct descriptor {
 std::vector<descriptor> descriptors(pid_t pid);
 /// Only how many there are, which is quick for thousands.
 std::size_t descriptor_count(pid_t pid);
+/// Waits until a process has no more than `count` of them open. \return false if they have not
+/// become fewer for as long as `limit`: to close thousands takes some time
+bool comes_back_to(std::size_t count, pid_t pid,
+                   milliseconds limit = milliseconds(3000) * patience);
 
 /// A second descriptor for a socket that another process has open: what getsockopt(2) and
 /// ioctl(2) say about it is what that process would hear. Closing it does no harm; but while it
