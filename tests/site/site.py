@@ -99,9 +99,9 @@ def check_prose():
                         "'" in code for code in re.findall(r"`([^`]*)`", re.sub(r"``.*?``", "", line))):
                     complain(f"{language}/{name}.md: Doxygen reads otherwise what is no code, or has "
                              f"an apostrophe in it: {line[:80]}")
-                for bold, behind in re.findall(r"\*\*([^*]+)\*\*(.?)", line):
+                for _, emphasised, behind in re.findall(r"(\*+)([^*]+)\1(.?)", bare):
                     if language == "zh" and behind.strip(" |"):
-                        complain(f"zh/{name}.md: no space behind the bold text {bold}")
+                        complain(f"zh/{name}.md: no space behind the emphasised {emphasised}")
             blocks = re.split(r"\n\s*\n", fenced)
             for block in blocks:
                 lines = [line for line in block.splitlines()
@@ -368,6 +368,7 @@ MISTAKES = [
     ("languages", "docs/en/stage1.md", "{#stage1_idea}", "{#stage1_ideas}"),
     ("languages", "docs/en/glossary.md", None, None),
     ("prose", "docs/zh/stage1.md", "**一个客户端。** ", "**一个客户端**。"),
+    ("prose", "docs/zh/measured.md", "*延迟* 的", "*延迟*，"),
     ("prose", "docs/en/stage1.md", " {#stage1_walk}", ""),
     ("snippets", "stage4_epoll_et/fd.cpp", "// [read]\n", ""),
     ("snippets", "docs/en/stage2.md", "stage2_echo.txt", "stage2_echoes.txt"),
