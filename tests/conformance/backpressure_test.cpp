@@ -7,9 +7,11 @@
 #include "harness/client.hpp"
 #include "harness/proc.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <thread>
 #include <vector>
 
@@ -77,14 +79,13 @@ struct waits {
 waits waits_beside_floods() {
     const auto server = start();
     client other(server->where());
-    std::atomic<bool> enough = false;
     std::atomic<std::uint64_t> came_back = 0;
     std::vector<std::jthread> floods;
     for (std::uint64_t i = 0; i < 2; ++i)
-        floods.emplace_back([&, i] {
+        floods.emplace_back([&, i](const std::stop_token& enough) {
             client flood(server->where());
             const auto bytes = pattern(i).text(65536, 0);
-            while (!enough) {
+            while (!enough.stop_requested()) {
                 flood.send_some(bytes);
                 came_back += flood.receive_some(bytes.size()).size();
             }
@@ -98,7 +99,6 @@ waits waits_beside_floods() {
         took.longest = std::max(took.longest, one);
         took.all += one;
     }
-    enough = true;
     return took;
 }
 

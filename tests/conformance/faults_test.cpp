@@ -100,9 +100,9 @@ TEST_CASE("descriptors and memory are the same after 4000 connections", "[faults
     client other(server->where());
     other.echo("before");
     const auto at_start = open_descriptors(*server);
-    for (std::size_t i = 0; i < 6; ++i) wave(*server, 50, i); // caches, stacks, pools fill
-    comes_back_to(at_start, server->pid(),
-                  milliseconds(500) * patience); // or keeps some for itself
+    for (std::size_t i = 0; i < 6; ++i) wave(*server, 50, i); // caches, stacks, pools fill;
+    const milliseconds some_time(500 * patience);             // or it keeps some for itself
+    comes_back_to(at_start, server->pid(), some_time);
     const auto before = open_descriptors(*server);
     const auto memory_before = memory(server->pid()).anonymous;
     for (std::size_t i = 0; i < 80; ++i) wave(*server, 50, i);

@@ -127,13 +127,17 @@ outline() {
 # commands that made it in BUILD, out of files that are all its own. To make it a second time would take
 # minutes and prove no more.
 check_alone() { # N BUILD
-    local directory file flags
+    local directory file flags own=0
     directory=$(stage "$1")
     work=$(mktemp -d)
     trap 'rm -r "$work"' EXIT
     while read -r file; do
-        [[ $file != "$PWD"/* || $file == "$PWD/$directory"/* ]] || complain "stage $1 does not build alone: it needs $file"
+        case $file in
+            "$PWD/$directory"/*) own=$((own + 1)) ;;
+            "$PWD"/*) complain "stage $1 does not build alone: it needs $file" ;;
+        esac
     done < <(read_by "$directory" "$2")
+    [[ $own -gt 0 ]] || complain "the compiler has read no file of stage $1"
 
     cp -r "$directory" "$work/copy"
     flags=$(sed -n 's/^CMAKE_CXX_FLAGS:STRING=//p' "$2/CMakeCache.txt")

@@ -92,6 +92,8 @@ plant
 expect_alone 0 ''
 plant && sed -i 's|same.hpp|../stage2_x/same.hpp|' stage1_x/main.cpp
 expect_alone 1 'does not build alone: it needs'
+rm "$work/build/.ninja_deps"
+expect 1 'has read no file of stage 1' alone 1 "$work/build"
 plant && sed -i '2a add_compile_options(-O1)' CMakeLists.txt
 expect_alone 1 'does not build alone: the commands are others'
 plant && echo 'target_link_libraries(stage1_server PRIVATE its::own)' >>stage1_x/CMakeLists.txt &&
