@@ -81,6 +81,7 @@ int accept4(int fd, sockaddr* address, socklen_t* length, int flags) {
     pollfd waiting{fd, POLLIN, 0};
     const bool blocks = !does_not_block(fd);
     const int ready = next<decltype(::poll)>("poll")(&waiting, 1, blocks ? -1 : 0);
+    if (ready == 0) return fail(EAGAIN); // who comes right now is a client to be counted, too
     const auto found = ready <= 0 || waiting.revents != POLLIN
                            ? verdict{}
                            : judge(call::accept4, [&](int fault) {
