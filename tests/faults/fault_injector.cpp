@@ -27,8 +27,8 @@ using namespace faults;
 extern "C" {
 
 /// The C library's own, by the name that nobody comes before: dlsym() may need memory itself.
-void* __libc_malloc(
-    size_t size); // NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
+// NOLINTNEXTLINE(*-reserved-identifier,cert-dcl*,readability-identifier-naming)
+void* __libc_malloc(size_t size);
 
 /// Whose operator new is this one's as well. Nothing fails while the program starts.
 void* malloc(size_t size) {

@@ -116,6 +116,10 @@ bool crowd::drive(const std::function<bool()>& done, milliseconds limit) {
     return true;
 }
 
+void crowd::drive_until_quiet(milliseconds quiet) {
+    drive_until_quiet(quiet, [] { return false; });
+}
+
 void crowd::drive_until_quiet(milliseconds quiet, const std::function<bool()>& done) {
     auto last = steady::now();
     for (auto heard = heard_; steady::now() - last < quiet && !done();) {

@@ -31,8 +31,8 @@ public:
     /// Moves bytes until `done` holds. \return whether it did within `limit`
     bool drive(const std::function<bool()>& done, milliseconds limit = must_happen);
     /// Moves bytes until no echo came back for as long as `quiet`, or until `done` holds.
-    void drive_until_quiet(
-        milliseconds quiet, const std::function<bool()>& done = [] { return false; });
+    void drive_until_quiet(milliseconds quiet, const std::function<bool()>& done);
+    void drive_until_quiet(milliseconds quiet);
 
     [[nodiscard]] std::size_t size() const { return members_.size(); }
     /// How many have got back all that they were to send.

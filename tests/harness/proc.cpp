@@ -122,9 +122,11 @@ unique_fd borrow(pid_t pid, int number) {
     return take_descriptor(open_process(pid), number);
 }
 
+namespace {
+
 /// All sockets of a process. One that is closed while we look, as a client's that has just left,
 /// is not there; its number may even be another file's by then.
-static std::vector<unique_fd> sockets(pid_t pid) {
+std::vector<unique_fd> sockets(pid_t pid) {
     std::vector<unique_fd> found;
     for (const auto& each : descriptors(pid)) {
         if (!each.is_socket()) continue;
@@ -139,6 +141,8 @@ static std::vector<unique_fd> sockets(pid_t pid) {
     }
     return found;
 }
+
+} // namespace
 
 std::vector<unique_fd> listeners(pid_t pid) {
     auto found = sockets(pid);
