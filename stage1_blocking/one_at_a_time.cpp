@@ -6,7 +6,7 @@
 #include "options.hpp"
 #include "socket.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cstdio>
 #include <vector>

@@ -7,7 +7,7 @@
 #include "unique_fd.hpp"
 
 #include <arpa/inet.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <netdb.h>
 
 #include <algorithm>

@@ -2,7 +2,7 @@
 /// \file
 /// What went wrong, said as Go says it: "listen tcp 127.0.0.1:80: bind: permission denied".
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <cctype>
 #include <string>

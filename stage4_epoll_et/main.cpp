@@ -8,7 +8,7 @@
 #include "socket.hpp"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/resource.h>
 
 #include <csignal>

@@ -7,7 +7,7 @@
 #include "log.hpp"
 #include "op_error.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <cerrno>

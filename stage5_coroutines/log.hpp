@@ -4,48 +4,31 @@
 
 #include "address.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
-#include <cstdio>
-#include <iterator>
-#include <new>
 #include <span>
-#include <string>
 #include <string_view>
-#include <utility>
 
 namespace stage5 {
 
 /// Whether note() prints: --verbose. Written once, before there are threads.
 inline bool verbose = false;
 
-/// One line on standard error, in one write. Thread-safe. A reader that has gone away is no
-/// reason to fail; neither is a lack of memory, since lines of 500 bytes need none.
+/// log() with its arguments' types erased, so that the formatting itself is compiled only once.
+void vlog(fmt::string_view format, fmt::format_args args);
+
+/// Writes one line to standard error, in one write. Thread-safe. Does not fail if nothing reads
+/// standard error any more, and needs no memory for a line of up to 500 bytes.
 template <typename... Args>
 void log(fmt::format_string<Args...> format, Args&&... args) {
-    fmt::memory_buffer line;
-    fmt::format_to(std::back_inserter(line), format, std::forward<Args>(args)...);
-    line.push_back('\n');
-    std::fwrite(line.data(), 1, line.size(), stderr);
+    vlog(format, fmt::make_format_args(args...));
 }
 
-/// What the articles' programs print: who came, who left.
-inline void note(std::string_view what, const address& who) try {
-    if (verbose) log("{} {}", what, who.to_string());
-} catch (const std::bad_alloc&) {
-    // Then it goes unsaid.
-}
+/// Logs, with --verbose, what the articles' programs print: which client came or left.
+void note(std::string_view what, const address& who);
 
-/// And what was received or sent: the beginning of it, in quotes, so that no byte of a client's
-/// reaches the terminal as a command.
-inline void note(std::string_view what, const address& who, std::span<const char> bytes) try {
-    constexpr std::size_t shown = 64;
-    if (!verbose) return;
-    const std::string_view text(bytes.data(), std::min(bytes.size(), shown));
-    log("{} {}: {:?}{}", what, who.to_string(), text,
-        bytes.size() > shown ? fmt::format("... ({} bytes)", bytes.size()) : "");
-} catch (const std::bad_alloc&) {
-    // Then it goes unsaid.
-}
+/// Logs, with --verbose, what was received or sent: its first 64 bytes, quoted, so that the
+/// terminal does not take a client's bytes for commands.
+void note(std::string_view what, const address& who, std::span<const char> bytes);
 
 } // namespace stage5

@@ -11,7 +11,7 @@
 #include "scheduler.hpp"
 #include "task.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <array>

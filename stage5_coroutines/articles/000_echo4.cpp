@@ -6,7 +6,7 @@
 #include "runtime.hpp"
 #include "task.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <array>
 #include <string>

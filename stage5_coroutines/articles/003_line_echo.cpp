@@ -8,7 +8,7 @@
 #include "scheduler.hpp"
 #include "task.hpp"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <string>
 #include <utility>

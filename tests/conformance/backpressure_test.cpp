@@ -22,10 +22,10 @@ namespace {
 
 constexpr std::uint64_t most_held = 64 * 1024;           // bytes per connection, in the process
 constexpr std::uint64_t far_too_much = 96 * 1024 * 1024; // more than all of the kernel's buffers
-constexpr milliseconds quiet{300 * patience};
+const milliseconds quiet{300 * patience};
 
 /// A sanitizer keeps freed memory from being used again for a while, up to this much.
-constexpr std::int64_t slack = (sanitized ? 32 : 1) * 1024 * 1024;
+const std::int64_t slack = (sanitized ? 32 : 1) * 1024 * 1024;
 
 /// A client that sends and reads nothing.
 struct stubborn {
@@ -64,8 +64,8 @@ void send_until_stuck(std::span<stubborn> many, std::uint64_t most) {
 
 /// How long a client waited for its answers.
 struct waits {
-    static constexpr milliseconds no_longer_than{500 * patience};
-    static constexpr milliseconds all_no_longer_than{2000 * patience};
+    inline static const milliseconds no_longer_than{500 * patience};
+    inline static const milliseconds all_no_longer_than{2000 * patience};
 
     steady::duration longest{};
     steady::duration all{};

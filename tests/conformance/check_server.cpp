@@ -73,7 +73,9 @@ int main(int count, char** words) {
     const char* environment = std::getenv("STAGE");
     if (!line.stage && environment != nullptr) line.stage = environment;
     try {
-        if (line.server) {
+        if (line.lists) {
+            // the same cases for every server, even for one that is not built
+        } else if (line.server) {
             conformance::under_test() = conformance::somebody_elses(*line.server);
         } else if (line.program) {
             conformance::under_test() = conformance::like_ours(
@@ -81,7 +83,7 @@ int main(int count, char** words) {
         } else if (line.stage) {
             conformance::under_test() = conformance::our_stage(
                 *line.stage, harness::split_words(line.server_args.value_or("")));
-        } else if (!line.lists) {
+        } else {
             throw harness::failure("which server? --server 'COMMAND {port}' or --stage N");
         }
     } catch (const std::exception& error) {

@@ -21,7 +21,7 @@ using namespace harness;
 
 namespace {
 
-constexpr milliseconds soon = milliseconds(3000) * patience;
+const milliseconds soon = milliseconds(3000) * patience;
 
 /// A bystander that has been served, and how many descriptors are open with it.
 struct scene {

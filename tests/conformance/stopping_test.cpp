@@ -15,7 +15,7 @@ using namespace harness;
 
 namespace {
 
-constexpr milliseconds soon = milliseconds(2000) * patience;
+const milliseconds soon = milliseconds(2000) * patience;
 
 /// How long it took to end, from the signal on.
 struct stop_time {

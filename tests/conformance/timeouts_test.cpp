@@ -20,8 +20,8 @@ using namespace harness;
 
 namespace {
 
-constexpr milliseconds span{300 * patience};
-constexpr milliseconds slack{100 * patience};
+const milliseconds span{300 * patience};
+const milliseconds slack{100 * patience};
 
 std::string option(const std::string& name, milliseconds value = span) {
     return fmt::format("--{} {}ms", name, value.count());

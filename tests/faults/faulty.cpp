@@ -3,9 +3,9 @@
 
 #include "faults/faulty.hpp"
 
-#include "faults/preload.hpp"
 #include "harness/proc.hpp"
 #include "harness/programs.hpp"
+#include "harness/tested_build.hpp"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -26,7 +26,7 @@ namespace faults_tests {
 namespace {
 
 /// A sanitizer keeps freed memory, and remembers every thread that there was.
-constexpr std::int64_t memory_slack = (sanitized ? 48 : 2) * 1024 * 1024;
+const std::int64_t memory_slack = (sanitized ? 48 : 2) * 1024 * 1024;
 
 /// How often each rule has struck, as the injector has counted it.
 std::array<std::uint64_t, 16> counts_in(const std::string& name) {
@@ -73,15 +73,10 @@ std::uint64_t seed() {
     return chosen;
 }
 
-std::string why_not() {
-    return preloaded_first == std::string_view("-")
-               ? "this build's sanitizer does not let other libraries come first"
-               : "";
-}
-
 faults_for_children::faults_for_children(const std::string& script, const std::string& counts) {
     const auto injector = build_program("tests/faults/libfault_injector.so");
-    ::setenv("LD_PRELOAD", (preloaded_first + injector).c_str(), 1);
+    const auto& first = tested_build().preload_first;
+    ::setenv("LD_PRELOAD", (first + (first.empty() ? "" : ":") + injector).c_str(), 1);
     ::setenv("FAULTS", fmt::format("seed={} {}", seed(), script).c_str(), 1);
     if (!counts.empty()) ::setenv("FAULTS_COUNTS", counts.c_str(), 1);
 }

@@ -32,9 +32,6 @@ std::vector<variant> stages(int first = 1);
 /// Another one for each run; the environment's SEED repeats one. Printed.
 std::uint64_t seed();
 
-/// Why faults can't be injected into this build's programs; empty if they can.
-std::string why_not();
-
 /// While it lives, what this process starts has these faults; one at a time.
 class faults_for_children {
 public:

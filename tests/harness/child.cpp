@@ -4,6 +4,7 @@
 #include "harness/child.hpp"
 
 #include "harness/pidfd.hpp"
+#include "harness/tested_build.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -61,6 +62,15 @@ struct pipe_pair {
     ::_exit(127);
 }
 
+/// What really runs: a program of a build for another processor runs under that build's emulator.
+std::vector<std::string> with_launcher(const std::vector<std::string>& words) {
+    const auto& build = tested_build();
+    if (!words.at(0).starts_with(build.directory)) return words;
+    auto all = build.launcher;
+    all.insert(all.end(), words.begin(), words.end());
+    return all;
+}
+
 } // namespace
 
 std::string ending::to_string() const {
@@ -75,7 +85,7 @@ child::child(const std::vector<std::string>& words, const child_options& options
 }
 
 void child::run(const std::vector<std::string>& words, const child_options& options) {
-    std::vector<std::string> copies = words;
+    std::vector<std::string> copies = with_launcher(words);
     std::vector<char*> pointers;
     for (auto& word : copies) pointers.push_back(word.data());
     pointers.push_back(nullptr);

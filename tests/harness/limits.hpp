@@ -3,6 +3,8 @@
 /// How long things may take. A test never sleeps for a fixed time to let something happen: it
 /// waits for the condition, with a limit that only a broken server reaches.
 
+#include "harness/tested_build.hpp"
+
 #include <chrono>
 #include <functional>
 #include <stdexcept>
@@ -12,24 +14,14 @@ namespace harness {
 using std::chrono::milliseconds;
 using steady = std::chrono::steady_clock;
 
-/// Whether this build (and so our servers, built with it) carries a sanitizer.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool sanitized = true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-inline constexpr bool sanitized = true;
-#else
-inline constexpr bool sanitized = false;
-#endif
-#else
-inline constexpr bool sanitized = false;
-#endif
+/// True if the programs under test carry a sanitizer.
+inline const bool sanitized = !tested_build().sanitizer.empty();
 
-/// Sanitizers cost a factor of two to ten in time; the limits grow with it.
-inline constexpr int patience = sanitized ? 4 : 1;
+/// The factor by which all limits grow: sanitizers and emulators make a program two to ten times slower.
+inline const int patience = sanitized || !tested_build().launcher.empty() ? 4 : 1;
 
 /// A limit for something that must happen, generous enough for a loaded machine.
-inline constexpr milliseconds must_happen = std::chrono::seconds(15) * patience;
+inline const milliseconds must_happen = std::chrono::seconds(15) * patience;
 
 /// What a test throws when the server did not do what it had to: the text says what a client
 /// saw. Catch2 reports it as the failure of the case.

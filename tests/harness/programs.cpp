@@ -1,10 +1,11 @@
 /// \file
-/// Finding programs in the build directory that CMake wrote down.
+/// Finding programs in the build directories.
 
 #include "harness/programs.hpp"
 
-#include "harness/build_directory.hpp"
 #include "harness/limits.hpp"
+#include "harness/own_build.hpp"
+#include "harness/tested_build.hpp"
 
 #include <fmt/format.h>
 
@@ -15,16 +16,17 @@ namespace fs = std::filesystem;
 
 std::string stage_program(int stage, const std::string& name) {
     const auto start = fmt::format("stage{}_", stage);
-    for (const auto& entry : fs::directory_iterator(build_directory)) {
+    const auto& build = tested_build().directory;
+    for (const auto& entry : fs::directory_iterator(build)) {
         const auto directory = entry.path().filename().string();
         if (directory.starts_with(start) && fs::exists(entry.path() / (start + name)))
             return entry.path() / (start + name);
     }
-    throw failure(fmt::format("no {}{} in {}", start, name, build_directory));
+    throw failure(fmt::format("no {}{} in {}", start, name, build));
 }
 
 std::string build_program(const std::string& relative) {
-    const auto path = fs::path(build_directory) / relative;
+    const auto path = fs::path(own_build) / relative;
     if (!fs::exists(path)) throw failure("no " + path.string());
     return path;
 }

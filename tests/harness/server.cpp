@@ -8,7 +8,7 @@
 namespace harness {
 namespace {
 
-constexpr milliseconds listens_within = std::chrono::seconds(10) * patience;
+const milliseconds listens_within = std::chrono::seconds(10) * patience;
 
 bool takes_connections(const endpoint& to) {
     try {

@@ -35,14 +35,14 @@ void a_second() {
 
 } // namespace
 
-TEST_CASE("stage2: spinning takes a core to serve nobody", "[cpu]") {
+TEST_CASE("stage2: spinning takes a core to serve nobody", "[stage2][cpu]") {
     const idle one("spin");
     const harness::cpu_meter meter(one.server->pid());
     a_second();
     CHECK(meter.share() > 0.2); // the rest is for whoever else runs on this machine
 }
 
-TEST_CASE("stage2: select and poll sleep while nobody says anything", "[cpu]") {
+TEST_CASE("stage2: select and poll sleep while nobody says anything", "[stage2][cpu]") {
     for (const auto* wait : {"poll", "select"}) {
         INFO("--wait " << wait);
         const idle one(wait);
@@ -50,7 +50,8 @@ TEST_CASE("stage2: select and poll sleep while nobody says anything", "[cpu]") {
     }
 }
 
-TEST_CASE("stage2: select ends at descriptor 1024, says so in one line, and serves the others") {
+TEST_CASE("stage2: select ends at descriptor 1024, says so in one line, and serves the others",
+          "[stage2]") {
     const auto server = harness::server::ours(harness::stage_program(2), {"--wait", "select"});
     std::vector<harness::client> clients;
     std::size_t refused = 0;

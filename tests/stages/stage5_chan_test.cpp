@@ -100,7 +100,8 @@ TEST_CASE("stage5 chan: a time that is up gives nothing, not before, and leaves 
 TEST_CASE("stage5 chan: what is sent while a time is up is received once or stays there") {
     for (const unsigned threads : {1U, 4U})
         in_a_world(threads, []() -> task<> {
-            constexpr std::size_t senders = 4, each = harness::sanitized ? 500 : 3000;
+            constexpr std::size_t senders = 4;
+            const std::size_t each = harness::sanitized ? 500 : 3000;
             chan<std::size_t> values(2);
             std::vector<std::atomic<int>> got(senders * each);
             std::atomic<bool> ended = false;

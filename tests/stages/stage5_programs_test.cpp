@@ -5,19 +5,20 @@
 #include "harness/catch.hpp"
 #include "harness/child.hpp"
 #include "harness/client.hpp"
+#include "harness/matches.hpp"
 #include "harness/programs.hpp"
 #include "harness/server.hpp"
 
 #include <chrono>
 #include <csignal>
 #include <memory>
-#include <regex>
 #include <sstream>
 #include <string>
 #include <vector>
 
 using namespace std::chrono_literals;
 using harness::contains;
+using harness::matches;
 using harness::wait_for;
 
 namespace {
@@ -48,9 +49,12 @@ bool comes_to_print(const harness::child& program, const std::string& text) {
     return wait_for([&] { return program.out().find(text) != std::string::npos; });
 }
 
+const std::string time_of_day = "[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9] "
+                                "[0-9][0-9]:[0-9][0-9]:[0-9][0-9] ";
+
 bool comes_to_log(const harness::child& program, const std::string& pattern) {
-    const std::regex line(R"(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d )" + pattern);
-    return wait_for([&] { return std::regex_search(program.err(), line); });
+    return wait_for(
+        [&] { return matches(program.err(), "*" + time_of_day + pattern + "*"); });
 }
 
 /// Runs a program to its end.
@@ -124,7 +128,7 @@ TEST_CASE("stage5: article 001 reads to the end, logs the length and the text, a
     CHECK_THAT(server->err(), !contains("hello"));
     client.shutdown_write();
     client.expect_end();
-    CHECK(comes_to_log(*server, "11\n[^\n]* hello world\n"));
+    CHECK(comes_to_log(*server, "11\n* hello world\n"));
 }
 
 TEST_CASE("stage5: article 001 takes as much as comes, from two at once") {
@@ -196,13 +200,12 @@ TEST_CASE("stage5: an article's program that can't listen says so in a line, as 
     const auto other = start("000");
     const auto taken = other->address();
     const auto why = "listen tcp " + taken + ": bind: address already in use\n";
-    const std::string time = R"(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d )";
     const finished panics({article("000"), taken});
     CHECK(panics.status == 2);
     CHECK(panics.err == "panic: " + why);
     const finished fatal({article("001"), taken});
     CHECK(fatal.status == 1);
-    CHECK(std::regex_match(fatal.err, std::regex(time + why)));
+    CHECK(matches(fatal.err, time_of_day + why));
     const finished prints({article("003"), taken});
     CHECK(prints.status == 1);
     CHECK(prints.out == "Error listening: " + why);

@@ -1,0 +1,37 @@
+/// \file
+/// Formatting a line, and writing it.
+
+#include "log.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <new>
+
+namespace stage4 {
+
+void vlog(fmt::string_view format, fmt::format_args args) {
+    fmt::memory_buffer line;
+    fmt::vformat_to(fmt::appender(line), format, args);
+    line.push_back('\n');
+    std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+void note(std::string_view what, const address& who) try {
+    if (verbose) log("{} {}", what, who.to_string());
+} catch (const std::bad_alloc&) {
+    // The client is served all the same; only its line is missing.
+}
+
+void note(std::string_view what, const address& who, std::span<const char> bytes) try {
+    constexpr std::size_t shown = 64;
+    if (!verbose) return;
+    const std::string_view text(bytes.data(), std::min(bytes.size(), shown));
+    log("{} {}: {:?}{}", what, who.to_string(), text,
+        bytes.size() > shown ? fmt::format("... ({} bytes)", bytes.size()) : "");
+} catch (const std::bad_alloc&) {
+    // As above.
+}
+
+} // namespace stage4

@@ -1,0 +1,28 @@
+# Writes a CTest script, `list`, with one test for each case of a Catch2 `program`: cases.cmake. Whoever
+# includes it sets `tested_build` first: the build whose servers the cases are run against.
+separate_arguments(list_option)
+execute_process(COMMAND ${program} ${spec} ${arguments} ${list_option} OUTPUT_VARIABLE names)
+string(REPLACE ";" "\\;" names "${names}")
+string(REGEX REPLACE "\n$" "" names "${names}")
+if(names STREQUAL "")
+  message(FATAL_ERROR "${program} ${spec} has no cases")
+endif()
+string(REPLACE "\n" ";" names "${names}")
+string(REPLACE "'" "" prefix "${prefix}")
+
+set(words "")
+foreach(word IN LISTS arguments)
+  string(APPEND words " [==[${word}]==]")
+endforeach()
+set(script "")
+foreach(name IN LISTS names)
+  string(REGEX REPLACE "([\\\\,[*])" "\\\\\\1" selected "${name}") # Catch2's own signs
+  string(REPLACE "]" "\\]" selected "${selected}")
+  string(APPEND script "add_test([==[${prefix}${name}]==] [==[${program}]==] [==[${selected}]==]${words})
+set_tests_properties([==[${prefix}${name}]==] PROPERTIES ENVIRONMENT \"TESTED_BUILD=\${tested_build}\"")
+  foreach(property IN LISTS properties)
+    string(APPEND script " [==[${property}]==]")
+  endforeach()
+  string(APPEND script ")\n")
+endforeach()
+file(WRITE ${list} "${script}")
