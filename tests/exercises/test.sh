@@ -46,7 +46,7 @@ rebuild() {
     for file in "$build"/stage*; do
         [[ $file == */"$stage" ]] || ln -s "$file" "$solved"
     done
-    commands=$(ninja -C "$build" -t commands "$server")
+    commands=$(ninja -C "$build" -t commands "$server" | sed -E 's/ -Winvalid-pch -include \S+//')
     cd "$solved"
     while read -r file; do
         command=$(grep -F -- " -c $root/$file" <<<"$commands")
