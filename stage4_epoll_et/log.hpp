@@ -20,7 +20,7 @@ void vlog(fmt::string_view format, fmt::format_args args);
 /// Writes one line to standard error, in one write. Thread-safe. Does not fail if nothing reads
 /// standard error any more, and needs no memory for a line of up to 500 bytes.
 template <typename... Args>
-void log(fmt::format_string<Args...> format, Args&&... args) {
+void log(fmt::format_string<const Args&...> format, const Args&... args) {
     vlog(format, fmt::make_format_args(args...));
 }
 

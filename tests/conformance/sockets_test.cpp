@@ -125,7 +125,8 @@ TEST_CASE("with 500 connections and nothing to do, it uses no processor time", "
     clients.join_and_echo(500, 100);
     clients.drive_until_quiet(milliseconds(50)); // what the last echo left to be done
     const auto in_silence = [&] { clients.drive_until_quiet(milliseconds(1000)); };
-    // The thread sanitizer has a thread of its own, which takes one percent to watch 500 connections.
+    // The thread sanitizer has a thread of its own, which takes one percent to watch 500
+    // connections.
     const double rest = tested_build().sanitizer == "thread" ? 0.03 : 0.01;
     expect_rest(server->pid(), rest, in_silence);
     CHECK(clients.lost() == 0);

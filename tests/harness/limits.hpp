@@ -17,7 +17,8 @@ using steady = std::chrono::steady_clock;
 /// True if the programs under test carry a sanitizer.
 inline const bool sanitized = !tested_build().sanitizer.empty();
 
-/// The factor by which all limits grow: sanitizers and emulators make a program two to ten times slower.
+/// The factor by which all limits grow: sanitizers and emulators make a program two to ten times
+/// slower.
 inline const int patience = sanitized || !tested_build().launcher.empty() ? 4 : 1;
 
 /// A limit for something that must happen, generous enough for a loaded machine.

@@ -53,8 +53,7 @@ const std::string time_of_day = "[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9] "
                                 "[0-9][0-9]:[0-9][0-9]:[0-9][0-9] ";
 
 bool comes_to_log(const harness::child& program, const std::string& pattern) {
-    return wait_for(
-        [&] { return matches(program.err(), "*" + time_of_day + pattern + "*"); });
+    return wait_for([&] { return matches(program.err(), "*" + time_of_day + pattern + "*"); });
 }
 
 /// Runs a program to its end.
