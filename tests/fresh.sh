@@ -258,17 +258,19 @@ test_as_root() {
     left_out_of "root$clone/build/release"
 }
 
-# BUILD: which tests were skipped there, and why; and what else was said to be missing.
+# BUILD: which tests were skipped there, by the reasons they gave; and what else was said to be missing.
 left_out_of() {
     local name
     sed -nE 's|^ *[0-9]+/[0-9]+ +Test +#[0-9]+: (.*[^. ]) \.+\*\*\*Skipped.*|\1|p' "$1/test.log" |
         while IFS= read -r name; do
-            say "skipped: $name"
             NAME=$name awk '
                 / Testing: / { its = substr($0, index($0, ": ") + 2) == ENVIRON["NAME"] }
-                its && tolower($0) ~ /left out|skipped:/' "$1/Testing/Temporary/LastTest.log" | shown
-        done
-    grep -hE 'command not found|: not found$|(is|are) not tested|not tested:' "$1/test.log" \
+                its && !why && sub(/^(LEFT OUT|left out): /, "") { why = $0 }
+                END { print (why ? why : "no reason given") "\t" ENVIRON["NAME"] }' "$1/Testing/Temporary/LastTest.log"
+        done | sort -s -t $'\t' -k 1,1 | awk -F '\t' '
+            $1 != why { print "fresh: skipped: " $1; why = $1 }
+            { print "    " $2 }'
+    grep -hE 'command not found|: not found$|(is|are) not tested' "$1/test.log" \
         "$1/Testing/Temporary/LastTest.log" | sort -u | shown || true
 }
 
