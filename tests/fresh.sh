@@ -192,7 +192,7 @@ within() {
 }
 
 packages() { dpkg-query --admindir="$1/var/lib/dpkg" -W -f '${Package}\n'; } # SYSTEM
-shown() { sed 's/^/    /'; }
+shown() { sed -u 's/^/    /'; }
 
 # Who may not install is told in one line what to install.
 refused_to_user() {
