@@ -15,6 +15,7 @@ function(cases name target)
   # The prefix ends in a space, which -D would drop: hence the quotes inside.
   add_custom_command(TARGET ${target} POST_BUILD BYPRODUCTS ${list} VERBATIM
     COMMAND ${CMAKE_COMMAND} "-Dprogram=$<TARGET_FILE:${target}>" "-Dprefix='${its_PREFIX}'"
+            "-Dlauncher=${CMAKE_CROSSCOMPILING_EMULATOR}"
             "-Dspec=${its_SPEC}" "-Darguments=${its_ARGUMENTS}" "-Dproperties=${its_PROPERTIES}"
             "-Dlist_option=${list_option}" "-Dlist=${list}" -P ${PROJECT_SOURCE_DIR}/tests/list_cases.cmake)
   case_list(${name} ${PROJECT_BINARY_DIR})

@@ -1,7 +1,8 @@
 # Writes a CTest script, `list`, with one test for each case of a Catch2 `program`: cases.cmake. Whoever
-# includes it sets `tested_build` first: the build whose servers the cases are run against.
+# includes it sets `tested_build` first: the build whose servers the cases are run against. A program of
+# another processor runs under its `launcher`, an emulator.
 separate_arguments(list_option)
-execute_process(COMMAND ${program} ${spec} ${arguments} ${list_option} OUTPUT_VARIABLE names)
+execute_process(COMMAND ${launcher} ${program} ${spec} ${arguments} ${list_option} OUTPUT_VARIABLE names)
 string(REPLACE ";" "\\;" names "${names}")
 string(REGEX REPLACE "\n$" "" names "${names}")
 if(names STREQUAL "")
@@ -10,6 +11,10 @@ endif()
 string(REPLACE "\n" ";" names "${names}")
 string(REPLACE "'" "" prefix "${prefix}")
 
+set(start "")
+foreach(word IN LISTS launcher program)
+  string(APPEND start " [==[${word}]==]")
+endforeach()
 set(words "")
 foreach(word IN LISTS arguments)
   string(APPEND words " [==[${word}]==]")
@@ -18,7 +23,7 @@ set(script "")
 foreach(name IN LISTS names)
   string(REGEX REPLACE "([\\\\,[*])" "\\\\\\1" selected "${name}") # Catch2's own signs
   string(REPLACE "]" "\\]" selected "${selected}")
-  string(APPEND script "add_test([==[${prefix}${name}]==] [==[${program}]==] [==[${selected}]==]${words})
+  string(APPEND script "add_test([==[${prefix}${name}]==]${start} [==[${selected}]==]${words})
 set_tests_properties([==[${prefix}${name}]==] PROPERTIES ENVIRONMENT \"TESTED_BUILD=\${tested_build}\"")
   foreach(property IN LISTS properties)
     string(APPEND script " [==[${property}]==]")

@@ -25,6 +25,12 @@ std::string stage_program(int stage, const std::string& name) {
     throw failure(fmt::format("no {}{} in {}", start, name, build));
 }
 
+std::string stage_command(int stage, const std::string& name) {
+    std::string words;
+    for (const auto& word : tested_build().launcher) words += word + " ";
+    return words + stage_program(stage, name);
+}
+
 std::string build_program(const std::string& relative) {
     const auto path = fs::path(own_build) / relative;
     if (!fs::exists(path)) throw failure("no " + path.string());

@@ -27,7 +27,7 @@ std::unique_ptr<harness::server> start_server() {
 }
 
 std::vector<std::string> clients() {
-    return {harness::stage_program(1, "client"), harness::stage_program(2, "client")};
+    return {harness::stage_command(1, "client"), harness::stage_command(2, "client")};
 }
 
 /// Runs a shell command to its end.

@@ -46,7 +46,12 @@ struct finished {
     }
 };
 
+/// For a line of the shell.
 std::string client() {
+    return harness::stage_command(5, "client");
+}
+
+std::string client_file() {
     return harness::stage_program(5, "client");
 }
 
@@ -94,7 +99,7 @@ TEST_CASE("stage5: a client gets back what it sends, from a pipe and from a file
     const finished piped("head -c 3000000 /dev/zero | " + talk + " | wc -c");
     CHECK(piped.out == "3000000\n");
     CHECK(piped.err.empty());
-    const finished file(talk + " <" + client() + " | cmp - " + client());
+    const finished file(talk + " <" + client_file() + " | cmp - " + client_file());
     CHECK(file.status == 0);
     CHECK(file.err.empty());
     const finished slow("(echo one; sleep 0.2; echo two) | " + talk);
@@ -170,7 +175,7 @@ TEST_CASE("stage5: a client ends when its server does, whether or not there is m
 
 TEST_CASE("stage5: a client whose server resets it says so, and ends with 1") {
     const listener server(1);
-    harness::child run({client(), server.address()});
+    harness::child run({client_file(), server.address()});
     auto connection = server.accept();
     REQUIRE(::send(connection.get(), "hello\n", 6, 0) == 6);
     CHECK(wait_for([&] { return run.out() == "hello\n"; })); // dial() has ended

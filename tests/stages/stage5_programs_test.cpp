@@ -29,7 +29,8 @@ std::string article(const std::string& number) {
 
 /// One of the articles' programs, which has already had a client who only said hello and goodbye.
 std::unique_ptr<harness::server> start(const std::string& number) {
-    return harness::server::foreign(article(number) + " 127.0.0.1:{port}");
+    return harness::server::foreign(harness::stage_command(5, "article_" + number) +
+                                    " 127.0.0.1:{port}");
 }
 
 std::string name_of(const harness::client& who) {
