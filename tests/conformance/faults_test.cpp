@@ -96,6 +96,7 @@ TEST_CASE("300 clients that vanish leave nothing behind", "[faults]") {
 }
 
 TEST_CASE("descriptors and memory are the same after 4000 connections", "[faults]") {
+    if (!shows_memory()) return;
     const auto server = start();
     client other(server->where());
     other.echo("before");

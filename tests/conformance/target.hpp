@@ -15,6 +15,7 @@ namespace conformance {
 struct abilities {
     std::size_t clients = 1000; ///< as many at once as it must hold
     bool rests = true;          ///< uses no processor time while nothing happens
+    bool shows_memory = true;   ///< what the kernel says of its memory is the server's own
     bool has_wait = false;      ///< --wait
     bool has_timeouts = false;  ///< --idle-timeout and --write-timeout
     bool has_trace = false;     ///< --trace
@@ -57,6 +58,9 @@ struct outcome {
     std::string out, err;
 };
 outcome run_with(const std::vector<std::string>& arguments);
+
+/// Whether the memory of the server under test can be measured; says so if it can't.
+bool shows_memory();
 
 /// Says aloud, on standard output, that a case is left out, and why.
 void leave_out(const std::string& why);

@@ -6,10 +6,12 @@
 #include "harness/proc.hpp"
 #include "harness/programs.hpp"
 #include "harness/server.hpp"
+#include "harness/tested_build.hpp"
 
 #include <sys/resource.h>
 
 #include <csignal>
+#include <cstdio>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -55,6 +57,10 @@ TEST_CASE("stage1: each client has a thread, and it ends with the client") {
 TEST_CASE("stage1: when there is no memory for a thread, only the new client is lost") {
     if (harness::sanitized) {
         WARN("skipped: a sanitizer ends where memory does");
+        return;
+    }
+    if (!harness::tested_build().launcher.empty()) { // qemu takes 8 MB of it for each thread
+        std::puts("LEFT OUT: most of the address space is its emulator's");
         return;
     }
     const auto server = harness::server::ours(harness::stage_program(1), {});
