@@ -1,0 +1,4 @@
+/// \file
+/// All of fmt's functions: Findfmt.cmake.
+
+#include <fmt/format.h>
