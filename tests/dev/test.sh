@@ -29,6 +29,7 @@ refuses test -x
 refuses test release
 refuses test 1 2
 refuses test --all 3
+refuses test --arm64 3
 refuses diff
 refuses diff 1
 refuses diff 1 9
