@@ -24,8 +24,9 @@ constexpr std::uint64_t most_held = 64 * 1024;           // bytes per connection
 constexpr std::uint64_t far_too_much = 96 * 1024 * 1024; // more than all of the kernel's buffers
 const milliseconds quiet{300 * patience};
 
-/// A sanitizer keeps freed memory from being used again for a while, up to this much.
-const std::int64_t slack = (sanitized ? 32 : 1) * 1024 * 1024;
+/// A sanitizer keeps freed memory from being used again for a while, up to this much; an emulator
+/// needs memory of its own.
+const std::int64_t slack = (sanitized ? 32 : emulated ? 8 : 1) * 1024 * 1024;
 
 /// A client that sends and reads nothing.
 struct stubborn {

@@ -17,9 +17,13 @@ using steady = std::chrono::steady_clock;
 /// True if the programs under test carry a sanitizer.
 inline const bool sanitized = !tested_build().sanitizer.empty();
 
+/// True if they run under an emulator, whose translation of their code counts as their memory: up
+/// to a KiB for each function that is called for the first time.
+inline const bool emulated = !tested_build().launcher.empty();
+
 /// The factor by which all limits grow: sanitizers and emulators make a program two to ten times
 /// slower.
-inline const int patience = sanitized || !tested_build().launcher.empty() ? 4 : 1;
+inline const int patience = sanitized || emulated ? 4 : 1;
 
 /// A limit for something that must happen, generous enough for a loaded machine.
 inline const milliseconds must_happen = std::chrono::seconds(15) * patience;

@@ -6,7 +6,6 @@
 #include "harness/proc.hpp"
 #include "harness/programs.hpp"
 #include "harness/server.hpp"
-#include "harness/tested_build.hpp"
 
 #include <sys/resource.h>
 
@@ -59,7 +58,7 @@ TEST_CASE("stage1: when there is no memory for a thread, only the new client is 
         WARN("skipped: a sanitizer ends where memory does");
         return;
     }
-    if (!harness::tested_build().launcher.empty()) { // qemu takes 8 MB of it for each thread
+    if (harness::emulated) { // qemu takes 8 MB of it for each thread
         std::puts("LEFT OUT: most of the address space is its emulator's");
         return;
     }

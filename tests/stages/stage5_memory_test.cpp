@@ -194,5 +194,6 @@ TEST_CASE(
     clients.join_and_echo(count, 64);
     const auto after = harness::memory(server->pid()).anonymous;
     INFO("bytes a connection: " << (after - before) / count);
-    CHECK(after - before <= 330 * count);
+    const int translated = harness::emulated ? 256 * 1024 : 0; // code that ran for the first time
+    CHECK(after - before <= 330 * count + translated);
 }
