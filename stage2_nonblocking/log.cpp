@@ -31,7 +31,7 @@ void note(std::string_view what, const address& who, std::span<const char> bytes
     log("{} {}: {:?}{}", what, who.to_string(), text,
         bytes.size() > shown ? fmt::format("... ({} bytes)", bytes.size()) : "");
 } catch (const std::bad_alloc&) {
-    // As above.
+    // The client is served all the same; only its line is missing.
 }
 
 } // namespace stage2

@@ -62,6 +62,15 @@ command_line read(const std::vector<std::string>& words) {
     return read;
 }
 
+/// The server that the command line names. \throws harness::failure if there is none
+conformance::target chosen_by(const command_line& line) {
+    const auto arguments = harness::split_words(line.server_args.value_or(""));
+    if (line.server) return conformance::somebody_elses(*line.server);
+    if (line.program) return conformance::like_ours(*line.program, arguments);
+    if (line.stage) return conformance::our_stage(*line.stage, arguments);
+    throw harness::failure("which server? --server 'COMMAND {port}' or --stage N");
+}
+
 } // namespace
 
 int main(int count, char** words) {
@@ -73,19 +82,8 @@ int main(int count, char** words) {
     const char* environment = std::getenv("STAGE");
     if (!line.stage && environment != nullptr) line.stage = environment;
     try {
-        if (line.lists) {
-            // the same cases for every server, even for one that is not built
-        } else if (line.server) {
-            conformance::under_test() = conformance::somebody_elses(*line.server);
-        } else if (line.program) {
-            conformance::under_test() = conformance::like_ours(
-                *line.program, harness::split_words(line.server_args.value_or("")));
-        } else if (line.stage) {
-            conformance::under_test() = conformance::our_stage(
-                *line.stage, harness::split_words(line.server_args.value_or("")));
-        } else {
-            throw harness::failure("which server? --server 'COMMAND {port}' or --stage N");
-        }
+        // The list is the same for every server, even for one that is not built.
+        if (!line.lists) conformance::under_test() = chosen_by(line);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "check_server: %s\n", error.what());
         return 2;

@@ -10,7 +10,8 @@ namespace harness {
 /// BUILD/stage2_nonblocking/stage2_client. \throws failure if it has not been built
 std::string stage_program(int stage, const std::string& name = "server");
 
-/// The same for a line of the shell, which can't know that a build's programs need an emulator.
+/// stage_program() with its emulator in front, if the build needs one: for a command line that a
+/// shell runs. (A child that the harness starts itself gets the emulator from harness::child.)
 std::string stage_command(int stage, const std::string& name = "server");
 
 /// The path of a test program, in the build that this one belongs to:

@@ -12,9 +12,8 @@ namespace harness {
 /// A build directory, and what its file tested_build.txt says of its programs.
 struct build {
     std::string directory;
-    std::string sanitizer; ///< "address", "thread", or empty
-    std::string
-        preload_first; ///< the sanitizer's library, which must be preloaded before any other
+    std::string sanitizer;             ///< "address", "thread", or empty
+    std::string preload_first;         ///< the sanitizer's library: it must come before any other
     std::vector<std::string> launcher; ///< the words in front of each program: an emulator, or none
 };
 

@@ -50,11 +50,10 @@ bool comes_to_print(const harness::child& program, const std::string& text) {
     return wait_for([&] { return program.out().find(text) != std::string::npos; });
 }
 
-const std::string time_of_day = "[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9] "
-                                "[0-9][0-9]:[0-9][0-9]:[0-9][0-9] ";
+const std::string time_of_day = "[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2} ";
 
 bool comes_to_log(const harness::child& program, const std::string& pattern) {
-    return wait_for([&] { return matches(program.err(), "*" + time_of_day + pattern + "*"); });
+    return wait_for([&] { return matches(program.err(), time_of_day + pattern); });
 }
 
 /// Runs a program to its end.
@@ -128,7 +127,7 @@ TEST_CASE("stage5: article 001 reads to the end, logs the length and the text, a
     CHECK_THAT(server->err(), !contains("hello"));
     client.shutdown_write();
     client.expect_end();
-    CHECK(comes_to_log(*server, "11\n* hello world\n"));
+    CHECK(comes_to_log(*server, "11\n[^\n]* hello world\n"));
 }
 
 TEST_CASE("stage5: article 001 takes as much as comes, from two at once") {
@@ -205,7 +204,7 @@ TEST_CASE("stage5: an article's program that can't listen says so in a line, as 
     CHECK(panics.err == "panic: " + why);
     const finished fatal({article("001"), taken});
     CHECK(fatal.status == 1);
-    CHECK(matches(fatal.err, time_of_day + why));
+    CHECK(matches(fatal.err, "^" + time_of_day + why + "$"));
     const finished prints({article("003"), taken});
     CHECK(prints.status == 1);
     CHECK(prints.out == "Error listening: " + why);
