@@ -20,8 +20,6 @@ std::atomic<scheduler*> the_scheduler = nullptr;
 constexpr std::uint32_t global_first = 61;
 /// How long the poller may go unasked by workers that always have something to do. Go: sysmon.
 constexpr nanotime poll_interval = 10'000'000;
-/// So many looks at a process that sleeps, and nobody looks any more until it wakes up.
-constexpr std::uint32_t enough_looks = 10;
 /// A look at the clock is not free either.
 constexpr std::uint32_t turns_a_clock = 8;
 /// So many turns that wait behind a running one are worth waking somebody for: fewer are done
@@ -47,13 +45,18 @@ std::expected<std::unique_ptr<scheduler>, syscall_error> scheduler::make(unsigne
                 all->begun_.wait(false);
                 all->work(all->workers_[i]);
             });
+        if (threads > 1) // with one, there is nobody to wake
+            made->threads_.emplace_back([all = made.get()] {
+                all->begun_.wait(false);
+                all->sysmon();
+            });
     } catch (const std::system_error& error) {
         return std::unexpected(syscall_error{"pthread_create", error.code().value()});
     }
     return made;
 }
 
-scheduler::scheduler(unsigned threads) : workers_(threads) {
+scheduler::scheduler(unsigned threads) : workers_(threads), idle_(threads) {
     for (auto& each : workers_) each.of = this;
     the_scheduler = this;
 }
@@ -99,10 +102,7 @@ void scheduler::run() {
 }
 
 void scheduler::stop() {
-    stopping_ = true;
-    const std::lock_guard lock(mutex_);
-    wake_.notify_all();
-    poll_->interrupt();
+    idle_.stop([this] { poll_->interrupt(); });
 }
 
 // [work]
@@ -117,28 +117,28 @@ void scheduler::work(worker& me) {
 }
 
 runnable* scheduler::find(worker& me) {
-    while (!stopping_) {
+    while (!idle_.stopping()) {
         if (runnable* const who = look(me)) return who;
         ++searching_;
         runnable* const who = steal(me);
-        if (who != nullptr && sleeping_ != 0) unwatched_ = true; // it may have been we who watched
-        // Whoever searched and found leaves nobody searching: there may be more.
-        if (--searching_ == 0 && who != nullptr && me.queue.size() >= worth_waking) wake_one();
+        // Nobody else searches, and there may be more than we have taken. Go: resetspinning
+        if (--searching_ == 0 && who != nullptr && me.queue.size() >= worth_waking) wake(1);
         if (who != nullptr) return who;
-        rest(me);
+        idle_.rest([this] { return has_work(); }, [&](nanotime delay) { poll(me, delay); });
     }
     return nullptr;
 }
 
 /// Go: findRunnable, in the same order.
 runnable* scheduler::look(worker& me) {
-    ++me.turns;
-    if (me.turns % global_first == 0)
+    const std::uint32_t turns = me.turns.load(std::memory_order_relaxed) + 1;
+    me.turns.store(turns, std::memory_order_relaxed);
+    if (turns % global_first == 0)
         if (runnable* const who = take_global()) return who;
-    if (me.turns % turns_a_clock == 0 && now() - me.polled > poll_interval) look_at_poller(me, 0);
+    if (turns % turns_a_clock == 0 && now() - me.polled > poll_interval) look_at_poller(me);
     if (runnable* const who = take_local(me)) return who;
     if (runnable* const who = take_global()) return who;
-    return look_at_poller(me, 0) ? take_local(me) : nullptr;
+    return look_at_poller(me) ? take_local(me) : nullptr;
 }
 // [work]
 
@@ -160,82 +160,59 @@ runnable* scheduler::take_global() {
     return who;
 }
 
-/// Go: runqsteal: half of somebody's queue; what somebody is about to run, only if there is
-/// nothing else.
+/// Takes half of another worker's queue. Go: stealWork
 runnable* scheduler::steal(worker& me) {
     const auto self = static_cast<std::size_t>(&me - workers_.data());
     for (std::size_t i = 1; i < workers_.size(); ++i)
         if (auto* const who = me.queue.steal_from(workers_[(self + i) % workers_.size()].queue))
             return who;
-    if (!std::exchange(me.looks_up, false)) return nullptr;
-    for (auto& each : workers_)
-        if (runnable* const who = each.next.exchange(nullptr)) return who; // it computes for long
     return nullptr;
 }
 
-/// \return whether it has looked; what is ready then is in our queue
-bool scheduler::look_at_poller(worker& me, nanotime delay) {
-    if (polling_.exchange(true)) return false; // somebody is at it
-    // Said before looking for work once more: whoever adds work looks at this after that.
-    poller_sleeps_ = delay != 0;
+/// \return whether the poller was asked; what is ready then is in our queue
+bool scheduler::look_at_poller(worker& me) {
+    return idle_.look([&](nanotime delay) { poll(me, delay); });
+}
+
+void scheduler::poll(worker& me, nanotime delay) {
     me.injecting = true;
-    poll_->wait(delay != 0 && has_work() ? 0 : delay);
+    poll_->wait(delay);
     me.injecting = false;
     me.polled = now();
-    poller_sleeps_ = false;
-    polling_ = false;
-    return true;
 }
 
-// [rest]
-/// Nothing to do: one worker waits in the poller, the others for somebody to wake them.
-void scheduler::rest(worker& me) {
-    const bool alone = ++sleeping_ == workers_.size();
-    // While others are awake it looks from time to time whether they have too much to do.
-    if (!stopping_) {
-        if (look_at_poller(me, alone ? poller::forever : poll_interval))
-            me.looks_up = me.queue.size() == 0;
-        else
-            wait_for_work(me);
-    }
-    --sleeping_;
-}
-
-/// Somebody may compute for long with others in its queue, and nobody else in the poller. So one
-/// of those that wait looks up now and then, until all have been asleep for a while; who has work
-/// then calls it again. Go: sysmon, which is a thread of its own.
-void scheduler::wait_for_work(worker& me) {
-    const auto called = [this] { return wakes_ > 0 || global_.size() != 0 || stopping_; };
-    std::unique_lock lock(mutex_);
-    ++waiting_;
-    if (!watching_ && me.idle_looks < enough_looks) {
-        watching_ = true;
-        me.looks_up = !wake_.wait_for(lock, std::chrono::nanoseconds(poll_interval), called);
-        watching_ = false;
-        const bool all_sleep = sleeping_ == workers_.size();
-        me.idle_looks = me.looks_up && all_sleep ? me.idle_looks + 1 : 0;
-    } else {
-        unwatched_ = !watching_;
-        wake_.wait(lock, called);
-        me.idle_looks = 0;
-    }
-    --waiting_;
-    if (!me.looks_up && waiting_ != 0 && !watching_) unwatched_ = true;
-    if (wakes_ > 0) --wakes_;
-}
-// [rest]
-
+/// True if a worker must not fall asleep: what a put() would have woken one for, had it slept.
 bool scheduler::has_work() const {
-    return global_size_ != 0 ||
-           std::ranges::any_of(workers_, [](const worker& each) { return each.queue.size() != 0; });
+    return global_size_ != 0 || std::ranges::any_of(workers_, [](const worker& each) {
+               return each.queue.size() >= worth_waking;
+           });
 }
+
+// [sysmon]
+void scheduler::sysmon() {
+    while (idle_.monitor([this] { return retake(); }, [this] { poll_->interrupt(); })) {}
+}
+
+/// Lets another worker have what a computing one would have run next. Go: retake
+/// \return how many wait in queues
+std::uint32_t scheduler::retake() {
+    std::size_t waiting = 0;
+    for (auto& each : workers_) {
+        const std::uint32_t turns = each.turns.load(std::memory_order_relaxed);
+        if (std::exchange(each.seen_turns, turns) == turns)
+            if (runnable* const stuck = each.next.exchange(nullptr)) put_last(*stuck);
+        waiting += each.queue.size();
+    }
+    return static_cast<std::uint32_t>(waiting + global_size_);
+}
+// [sysmon]
 
 void scheduler::ready(runnable& who) {
     trace::event("ready", {.waiter = &who});
     worker* const me = this_worker();
     if (me != nullptr && me->of == this) return put(*me, who);
     put_last(who);
-    wake_one();
+    wake(1);
 }
 
 /// Go: globrunqput
@@ -248,22 +225,13 @@ void scheduler::put_last(runnable& who) {
 void scheduler::put(worker& me, runnable& who) {
     runnable* kicked = &who;
     if (!me.injecting) kicked = me.next.exchange(&who); // runs next; who was to run next, later
-    if (unwatched_.load(std::memory_order_relaxed)) wake_one();
     if (kicked == nullptr) return;
     if (!me.queue.put(*kicked)) put_last(*kicked);
-    if (me.queue.size() >= worth_waking && searching_ == 0 && sleeping_ != 0) wake_one();
+    if (me.queue.size() >= worth_waking && searching_ == 0 && idle_.has_sleeper()) wake(1);
 }
 
-/// Go: wakep.
-void scheduler::wake_one() {
-    const std::lock_guard lock(mutex_);
-    unwatched_ = false;
-    if (waiting_ > wakes_) {
-        ++wakes_;
-        wake_.notify_one();
-    } else if (poller_sleeps_) {
-        poll_->interrupt();
-    }
+void scheduler::wake(std::uint32_t count) {
+    idle_.wake(count, [this] { poll_->interrupt(); });
 }
 
 nanotime after(std::chrono::nanoseconds span) {

@@ -1,10 +1,11 @@
 #pragma once
 /// \file
-/// Who runs when, and on which thread: "协程调度" of the line echo's article. A few threads, each
-/// with a queue, take turns for all coroutines; when there is nothing to do, one of them waits in
-/// the poller and the others sleep. Answers runtime/proc.go: schedule, findRunnable, injectglist,
-/// wakep, and what sysmon does about the poller.
+/// Which coroutine runs when, and on which thread: "协程调度" of the line echo's article. A few
+/// workers, threads with a queue each, run all coroutines. A worker without work takes half of
+/// another one's queue, and sleeps if there is nothing to take: see idle.hpp. Answers
+/// runtime/proc.go: schedule, findRunnable, injectglist, sysmon.
 
+#include "idle.hpp"
 #include "netpoll.hpp"
 #include "run_queue.hpp"
 #include "runnable.hpp"
@@ -12,7 +13,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <coroutine>
 #include <cstdint>
 #include <expected>
@@ -57,13 +57,12 @@ public:
 private:
     struct worker {
         run_queue queue;                       ///< Go: p.runq
-        std::atomic<runnable*> next = nullptr; ///< Go: p.runnext: it was woken by the last turn
-        std::uint32_t turns = 0;
-        std::uint32_t nexts = 0;      ///< turns in a row that came from `next`
-        std::uint32_t done = 0;       ///< in this turn. \see is_turn_over
-        std::uint32_t idle_looks = 0; ///< in a row at which everybody slept
-        bool looks_up = false;        ///< nobody woke it: something may be waiting for too long
-        bool injecting = false; ///< in the poller: whom it wakes was not woken by a turn of ours
+        std::atomic<runnable*> next = nullptr; ///< readied by the last turn. Go: p.runnext
+        std::atomic<std::uint32_t> turns = 0;  ///< counts them. Go: p.schedtick
+        std::uint32_t seen_turns = 0;          ///< by sysmon, at its last tick. Go: p.sysmontick
+        std::uint32_t nexts = 0;               ///< turns in a row that came from `next`
+        std::uint32_t done = 0;                ///< in this turn. \see is_turn_over
+        bool injecting = false; ///< in the poller: what becomes ready was not woken by our turn
         nanotime polled = 0;    ///< when it last looked at the poller
         std::vector<char> buffer = std::vector<char>(64 * 1024); ///< here before anybody reads
         scheduler* of = nullptr;
@@ -78,31 +77,24 @@ private:
     static runnable* take_local(worker& me);
     runnable* take_global();
     runnable* steal(worker& me);
-    bool look_at_poller(worker& me, nanotime delay);
-    void rest(worker& me);
-    void wait_for_work(worker& me);
+    bool look_at_poller(worker& me);
+    void poll(worker& me, nanotime delay);
     void put(worker& me, runnable& who);
-    void wake_one();
+    void wake(std::uint32_t count);
     [[nodiscard]] bool has_work() const;
+    void sysmon();
+    std::uint32_t retake();
 
     std::unique_ptr<netpoll> poll_;
     std::vector<worker> workers_;
-    std::vector<std::jthread> threads_; ///< of all workers but the one in run()
+    std::vector<std::jthread> threads_; ///< all workers but the one in run(), and sysmon
     std::atomic<bool> begun_ = false;   ///< they may begin: run() has been called, or all is over
-    std::atomic<bool> stopping_ = false;
-    std::atomic<bool> polling_ = false;        ///< somebody is in netpoll::wait()
-    std::atomic<bool> poller_sleeps_ = false;  ///< and has nothing else to do
-    std::atomic<std::uint32_t> sleeping_ = 0;  ///< workers in rest(), the one in the poller too
+    idle idle_;
     std::atomic<std::uint32_t> searching_ = 0; ///< awake without work. Go: sched.nmspinning
     std::atomic<std::size_t> global_size_ = 0;
-    std::atomic<bool> unwatched_ = false; ///< of those that wait for wake_ none looks up by itself
 
-    std::mutex mutex_; ///< protects what follows
-    std::condition_variable wake_;
-    run_list global_;
-    std::uint32_t waiting_ = 0; ///< workers that wait for wake_
-    std::uint32_t wakes_ = 0;   ///< wake-ups that none of them has taken yet
-    bool watching_ = false;     ///< one of them looks up every poll_interval
+    std::mutex mutex_; ///< protects global_
+    run_list global_;  ///< Go: sched.runq
 };
 
 /// So long from now on; what lies beyond the end of time is at its end. Go: time.Now().Add
