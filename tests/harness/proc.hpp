@@ -33,10 +33,15 @@ private:
     steady::time_point since_;
 };
 
-/// That a process comes to rest: there is a span of time in which it uses less than `share` of a
-/// core. A span is as long as `meanwhile` takes, and five are tried: a busy machine charges one
-/// that rests, now and then, for what another took, but one that spins spins in each. \throws
-/// failure if there is none
+/// How long a process's threads have been ready to run while other processes had the cores; 0 where
+/// the kernel does not count it.
+std::chrono::nanoseconds waited_for_cpu(pid_t pid);
+
+/// Checks that a process comes to rest: there is a span of time in which it uses less than `share`
+/// of a core. A span is as long as `meanwhile` takes, and five are tried, because a busy machine
+/// sometimes charges a process for what another one took. A busy machine also gives little time to
+/// a process that spins. So what the process waited for a core counts as well: if that and what it
+/// used are half of the span, the process does not rest. \throws failure if there is no such span
 void expect_rest(pid_t pid, double share, const std::function<void()>& meanwhile);
 
 /// Memory of a process, in bytes.
