@@ -71,12 +71,6 @@ std::chrono::nanoseconds cpu_time(pid_t pid) {
     return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
 }
 
-double cpu_meter::share() const {
-    const std::chrono::duration<double> used = cpu_time(pid_) - used_;
-    const std::chrono::duration<double> passed = steady::now() - since_;
-    return used / passed;
-}
-
 std::chrono::nanoseconds waited_for_cpu(pid_t pid) {
     std::chrono::nanoseconds sum{};
     for (const int thread : numbers_in(pid, "task")) {
@@ -88,18 +82,25 @@ std::chrono::nanoseconds waited_for_cpu(pid_t pid) {
     return sum;
 }
 
+double cpu_meter::share() const {
+    const std::chrono::duration<double> used = cpu_time(pid_) - used_;
+    const std::chrono::duration<double> passed = steady::now() - since_;
+    return used / passed;
+}
+
+double cpu_meter::demand() const {
+    const std::chrono::duration<double> waited = waited_for_cpu(pid_) - waited_;
+    const std::chrono::duration<double> passed = steady::now() - since_;
+    return share() + std::max(waited / passed, 0.0); // threads that have ended count no more
+}
+
 void expect_rest(pid_t pid, double share, const std::function<void()>& meanwhile) {
-    constexpr double never_rests = 0.5;
     double least = std::numeric_limits<double>::infinity();
     for (int span = 0; span < 5; ++span) {
         const cpu_meter meter(pid);
-        const auto waited_before = waited_for_cpu(pid);
-        const auto since = steady::now();
         meanwhile();
-        const std::chrono::duration<double> waited = waited_for_cpu(pid) - waited_before;
-        const std::chrono::duration<double> passed = steady::now() - since;
-        const double wanted = meter.share() + std::max(waited / passed, 0.0);
-        least = std::min(least, wanted < never_rests ? meter.share() : wanted);
+        const double demand = meter.demand();
+        least = std::min(least, demand < 0.5 ? meter.share() : demand);
         if (least < share) return;
     }
     throw failure(fmt::format("it never rests: uses {:.1f} % of a core or more", least * 100));

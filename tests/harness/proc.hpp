@@ -20,28 +20,31 @@ namespace harness {
 /// The processor time that all threads of a process have used, those that ended included.
 std::chrono::nanoseconds cpu_time(pid_t pid);
 
-/// What part of one core a process uses, on average over a time.
-class cpu_meter {
-public:
-    explicit cpu_meter(pid_t pid) : pid_(pid), used_(cpu_time(pid)), since_(steady::now()) {}
-    /// 0.01 is one percent of a core, since the meter was made.
-    [[nodiscard]] double share() const;
-
-private:
-    pid_t pid_;
-    std::chrono::nanoseconds used_;
-    steady::time_point since_;
-};
-
 /// How long a process's threads have been ready to run while other processes had the cores; 0 where
 /// the kernel does not count it.
 std::chrono::nanoseconds waited_for_cpu(pid_t pid);
 
+/// What part of one core a process uses, on average over a time.
+class cpu_meter {
+public:
+    explicit cpu_meter(pid_t pid)
+        : pid_(pid), used_(cpu_time(pid)), waited_(waited_for_cpu(pid)), since_(steady::now()) {}
+    /// How much of a core it has used since the meter was made: 0.01 is one percent.
+    [[nodiscard]] double share() const;
+    /// The same, and how long it was ready to run while other processes had the cores. On a busy
+    /// machine this tells a process that spins from one that rests.
+    [[nodiscard]] double demand() const;
+
+private:
+    pid_t pid_;
+    std::chrono::nanoseconds used_, waited_;
+    steady::time_point since_;
+};
+
 /// Checks that a process comes to rest: there is a span of time in which it uses less than `share`
-/// of a core. A span is as long as `meanwhile` takes, and five are tried, because a busy machine
-/// sometimes charges a process for what another one took. A busy machine also gives little time to
-/// a process that spins. So what the process waited for a core counts as well: if that and what it
-/// used are half of the span, the process does not rest. \throws failure if there is no such span
+/// of a core, and does not want half of one. A span is as long as `meanwhile` takes, and five are
+/// tried, because a busy machine sometimes charges a process for what another one took.
+/// \throws failure if there is no such span
 void expect_rest(pid_t pid, double share, const std::function<void()>& meanwhile);
 
 /// Memory of a process, in bytes.
