@@ -53,16 +53,14 @@ task<std::expected<void, net::error>> writer::write(std::string_view bytes) {
         co_return {};
     }
     const std::array<std::span<const char>, 2> all{bytes_, bytes};
-    auto writing = to_.writev(all, patience_);
-    const auto written = co_await writing;
+    const auto written = co_await to_.writev(all, patience_);
     bytes_.clear();
     if (!written) co_return std::unexpected(written.error());
     co_return {};
 }
 
 task<std::expected<void, net::error>> writer::flush() {
-    auto writing = to_.write(bytes_, patience_);
-    const auto written = co_await writing;
+    const auto written = co_await to_.write(bytes_, patience_);
     release(bytes_); // a connection that waits for the next line needs none
     if (!written) co_return std::unexpected(written.error());
     co_return {};

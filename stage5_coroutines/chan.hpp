@@ -47,9 +47,9 @@ public:
         return true;
     }
 
-    /// Awaits a value. \param until the point in time to give up at; 0 is never
-    /// \return or nothing: it is too late
-    [[nodiscard]] receiving receive(nanotime until = 0) { return receiving(*this, until); }
+    /// Awaited, waits for a value until the point in time `until`; time_point{} is never.
+    /// \return the value, or nothing if it is too late. Go: <-c
+    [[nodiscard]] receiving receive(time_point until = {}) { return receiving(*this, until); }
 
 private:
     /// Locked: where the line points to `who`; for nobody, its end. Lines are short.
@@ -76,15 +76,15 @@ template <typename T>
 class chan<T>::receiving : waiter {
 public:
     /// What receive() makes; it takes nothing before it is awaited.
-    receiving(chan& from, nanotime until)
-        : waiter{&ring}, from_(from), until_(until), alarm_(*this) {}
+    receiving(chan& from, time_point until)
+        : waiter{&ring}, from_(from), until_(to_nanotime(until)), alarm_(*this) {}
     receiving(const receiving&) = delete;            ///< the line points to it
     receiving& operator=(const receiving&) = delete; ///< the same
 
-    static bool await_ready() noexcept { return false; } ///< the lock first: await_suspend()
-    /// Takes a value that is there, or gets in line. \return whether it waits. Go: chanrecv
-    template <std::derived_from<goroutine> Promise>
-    bool await_suspend(std::coroutine_handle<Promise> who) {
+    awaiting<receiving> operator co_await() && { return awaiting<receiving>(*this); } ///< receives
+    static bool begin() noexcept { return false; } ///< only with the lock: in suspend()
+    /// Takes a value that is there, or queues. \return true if it waits. Go: chanrecv
+    bool suspend(goroutine& who) {
         const std::lock_guard guard(from_.mutex_);
         if (from_.count_ != 0) {
             value_ = std::exchange(from_.values_[from_.first_], std::nullopt);
@@ -92,13 +92,13 @@ public:
             --from_.count_;
             return false;
         }
-        who_ = &who.promise();
-        // Locked: no sender must come between, and not find the alarm.
+        who_ = &who;
+        // Before the lock is released: otherwise a sender could come and not find the alarm.
         if (until_ != 0) scheduler::current().poll().set_alarm(alarm_, until_);
         *from_.link_to(nullptr) = this;
         return true;
     }
-    std::optional<T> await_resume() { return std::move(value_); } ///< nothing: it is too late
+    std::optional<T> result() { return std::move(value_); } ///< nothing: it is too late
 
 private:
     friend class chan;

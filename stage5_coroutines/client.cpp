@@ -77,12 +77,10 @@ struct outcome {
 /// Standard input to the server; then end of file for the server as well.
 task<> send_input(net::conn to, input* from, outcome* told) {
     while (true) {
-        auto receiving = from->next();
-        const auto chunk = co_await receiving;
+        const auto chunk = co_await from->next();
         if (!chunk || chunk->empty()) break;
         told->sending = true;
-        auto writing = to.write(*chunk);
-        const auto written = co_await writing;
+        const auto written = co_await to.write(*chunk);
         if (!written) { // to be said after what the server still has to say
             told->sent.try_send(written.error());
             co_return;
@@ -96,8 +94,7 @@ task<> send_input(net::conn to, input* from, outcome* told) {
 /// What the server sends to standard output, until its end of file.
 task<> print_output(net::conn from) {
     while (true) {
-        auto reading = from.read();
-        const auto bytes = co_await reading;
+        const auto bytes = co_await from.read();
         if (!bytes) {
             log("{}", bytes.error().message());
             exit_process(1);
@@ -111,8 +108,7 @@ task<> print_output(net::conn from) {
 }
 
 task<> talk(std::string network, std::string address, std::chrono::nanoseconds timeout) {
-    auto dialing = net::dial(network, address, timeout);
-    const auto conn = co_await dialing;
+    const auto conn = co_await net::dial(network, address, timeout);
     if (!conn) {
         log("{}", conn.error().message());
         exit_process(1);
@@ -124,12 +120,10 @@ task<> talk(std::string network, std::string address, std::chrono::nanoseconds t
     }
     outcome told;
     go(send_input(*conn, &from, &told));
-    auto printing = print_output(*conn);
-    co_await printing;
+    co_await print_output(*conn);
     if (told.sending.exchange(false)) { // the end came in the middle of a write
         conn->evict();
-        auto waiting = told.sent.receive();
-        const auto sent = co_await waiting;
+        const auto sent = co_await told.sent.receive();
         if (sent && *sent) {
             log("{}", (*sent)->message());
             exit_process(1);

@@ -51,8 +51,7 @@ task<std::optional<lookup>> resolve_elsewhere(endpoint where, deadline until) {
     } catch (const std::system_error&) { // no thread to be had
         ask();
     }
-    auto waiting = answer->receive(until);
-    co_return co_await waiting;
+    co_return co_await answer->receive(until);
 }
 
 /// What takes part in a race, and how it went.
@@ -108,12 +107,11 @@ task<std::expected<fd_ref, io_error>> connect(unique_fd socket, address to, dead
     if (connected) co_return *opened;
 
     fd& connecting = **opened;
-    connecting.set_deadline(side::write, until);
+    connecting.set_deadline(side::write, to_nanotime(until));
     io_error failed;
     if (!race->add(*opened)) failed.why = io_error::reason::net_closing;
     while (!failed) {
-        writable_call writable(connecting); // NOLINT(misc-const-correctness): awaiting changes it
-        failed = co_await writable;
+        failed = co_await writable_call(connecting);
         if (failed) break;
         bool connects = false; // asked with a reference: cancel() may close it meanwhile
         failed = connecting.with_number([&](int fd) {
@@ -148,13 +146,11 @@ task<dialed> dial_one(std::string network, address to, deadline until,
     auto socket = make();
     if (!socket)
         co_return std::unexpected(failed(network, to, {io_error::reason::failed, errno}, "socket"));
-    auto connecting = connect(std::move(socket), to, until, race);
-    auto connected = co_await connecting;
+    auto connected = co_await connect(std::move(socket), to, until, race);
     for (int again = 0; again < 2 && is_by_accident(connected); ++again) {
         socket = make();
         if (!socket) break;
-        auto connecting_again = connect(std::move(socket), to, until, race);
-        auto better = co_await connecting_again;
+        auto better = co_await connect(std::move(socket), to, until, race);
         connected = std::move(better);
     }
     if (!connected) co_return std::unexpected(failed(network, to, connected.error()));
@@ -171,7 +167,7 @@ task<dialed> dial_one(std::string network, address to, deadline until,
 task<dialed> dial(std::string network, std::string address, std::chrono::nanoseconds timeout) {
     const auto where = parse_endpoint(network, address);
     if (!where) co_return std::unexpected(error({"dial", network, "", "", where.error()}, {}));
-    const deadline until = timeout.count() == 0 ? 0 : std::max<deadline>(1, after(timeout));
+    const deadline until = timeout.count() == 0 ? deadline() : after(timeout);
     auto found = co_await resolve_elsewhere(*where, until);
     if (!found) co_return std::unexpected(too_late(network, address));
     if (!*found) co_return std::unexpected(error({"dial", network, "", "", found->error()}, {}));
@@ -219,7 +215,8 @@ task<dialed> dial_serial(std::string network, std::vector<address> addresses, de
                          std::shared_ptr<cancellation> race) {
     dialed failed = std::unexpected(too_late(network, addresses.front().to_string()));
     for (std::size_t i = 0; i < addresses.size(); ++i) {
-        const auto share = partial_deadline(now(), until, addresses.size() - i);
+        const auto share = partial_deadline(std::chrono::steady_clock::now(), until,
+                                            addresses.size() - i);
         if (!share) break;
         auto connected = co_await dial_one(network, addresses[i], *share, race);
         if (connected) co_return std::move(connected);
@@ -229,13 +226,13 @@ task<dialed> dial_serial(std::string network, std::vector<address> addresses, de
 }
 // [dial_serial]
 
-std::optional<deadline> partial_deadline(nanotime now, deadline until, std::size_t addresses) {
-    constexpr nanotime sane_minimum = 2'000'000'000;
-    if (until == 0) return 0;
-    const nanotime left = until - now;
-    if (left <= 0) return {};
-    const nanotime share = left / static_cast<nanotime>(addresses);
-    return now + std::max(share, std::min(left, sane_minimum));
+std::optional<deadline> partial_deadline(deadline now, deadline until, std::size_t addresses) {
+    constexpr std::chrono::nanoseconds sane_minimum = std::chrono::seconds(2);
+    if (until == deadline()) return until;
+    const std::chrono::nanoseconds left = until - now;
+    if (left.count() <= 0) return {};
+    return now +
+           std::max(left / static_cast<std::int64_t>(addresses), std::min(left, sane_minimum));
 }
 
 void cancellation::cancel() {

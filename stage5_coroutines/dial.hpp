@@ -59,6 +59,6 @@ task<dialed> dial_parallel(std::string network, std::vector<address> first,
 /// When the next of so many addresses has to be given up: an equal share, but no less than two
 /// seconds while there are as many. Go: partialDeadline
 /// \return nothing if it is too late already
-std::optional<deadline> partial_deadline(nanotime now, deadline until, std::size_t addresses);
+std::optional<deadline> partial_deadline(deadline now, deadline until, std::size_t addresses);
 
 } // namespace stage5::net

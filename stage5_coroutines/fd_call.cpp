@@ -11,12 +11,12 @@ namespace stage5 {
 
 // [call]
 template <typename Call>
-bool fd_call<Call>::await_ready() {
+bool fd_call<Call>::begin() {
     switch (on_->mutex_.lock(side_)) {
     case fd_mutex::entry::in:
         entered_ = true;
         gives_way_ = scheduler::is_turn_over(); // a client that floods us is not the only one
-        return !gives_way_ && begin();
+        return !gives_way_ && first_try();
     case fd_mutex::entry::closed:
         why_ = io_error::reason::net_closing;
         return true;
@@ -26,7 +26,6 @@ bool fd_call<Call>::await_ready() {
     return false;
 }
 
-/// \return whether the coroutine has to wait; if so, it may already go on elsewhere
 template <typename Call>
 bool fd_call<Call>::suspend(goroutine& who) try {
     who.wait_in(self(), &take_turn);
@@ -39,7 +38,7 @@ bool fd_call<Call>::suspend(goroutine& who) try {
         const auto entry = on_->mutex_.lock(side_, who, entered_);
         if (entry == fd_mutex::entry::busy) return true; // ours no longer
         if (entry == fd_mutex::entry::closed) why_ = io_error::reason::net_closing;
-        has_result = entry == fd_mutex::entry::closed || begin();
+        has_result = entry == fd_mutex::entry::closed || first_try();
     }
     if (!has_result && !wait(who)) return true;
     who.stop_waiting();
@@ -52,7 +51,7 @@ bool fd_call<Call>::suspend(goroutine& who) try {
 /// The first try. Go tries always, and pays a third system call for most messages: who knows that
 /// nothing is left may wait first. \return whether there is a result
 template <typename Call>
-bool fd_call<Call>::begin() {
+bool fd_call<Call>::first_try() {
     const bool skips = self().skips_try();
     auto status = prepare(skips);
     if (status == poll_status::timed_out && self().goes_on()) status = prepare(skips);
@@ -94,7 +93,7 @@ void fd_call<Call>::take_turn(runnable& who) {
         call.why_ = io_error::reason::net_closing;
     else if (call.side_ == side::read)
         call.on_->drained_ = false; // something has come
-    if (!call.entered_ || call.begin() || call.wait(waiting)) waiting.resume();
+    if (!call.entered_ || call.first_try() || call.wait(waiting)) waiting.resume();
 }
 // [call]
 
@@ -106,7 +105,7 @@ bool fd_call<Call>::ended_by(int number) {
 
 template <typename Call>
 void fd_call<Call>::leave() {
-    if (entered_) on_->leave(on_->mutex_.unlock(side_));
+    if (std::exchange(entered_, false)) on_->leave(on_->mutex_.unlock(side_));
 }
 
 template class fd_call<read_call>;
@@ -123,7 +122,7 @@ bool read_call::attempt() {
     return true;
 }
 
-std::expected<std::size_t, io_error> read_call::await_resume() {
+std::expected<std::size_t, io_error> read_call::result() {
     leave();
     if (failed()) return std::unexpected(error());
     return count_;
@@ -140,7 +139,7 @@ bool borrowing_read_call::attempt() {
     return true;
 }
 
-std::expected<std::span<const char>, io_error> borrowing_read_call::await_resume() {
+std::expected<std::span<const char>, io_error> borrowing_read_call::result() {
     leave();
     if (failed()) return std::unexpected(error());
     return lent();
@@ -156,13 +155,13 @@ bool accept_call::attempt() {
     return true;
 }
 
-std::expected<fd_ref, io_error> accept_call::await_resume() {
+std::expected<fd_ref, io_error> accept_call::result() {
     leave();
     if (failed()) return std::unexpected(error());
     return std::move(client_);
 }
 
-io_error writable_call::await_resume() {
+io_error writable_call::result() {
     leave();
     return error();
 }

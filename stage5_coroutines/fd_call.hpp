@@ -1,8 +1,9 @@
 #pragma once
 /// \file
-/// The calls of fd that wait, as things to be awaited: each tries, meets EAGAIN, waits, and tries
-/// again. A call lives in the frame of the coroutine that awaits it, and uses its turns: the
-/// coroutine goes on only when there is a result. Go: FD.Read, Write, Accept, WaitWrite.
+/// The calls of fd that wait: each tries, gets EAGAIN, waits, and tries again. A call is made and
+/// awaited in one expression, as Go's calls are. It lives in the frame of the coroutine that awaits
+/// it, and takes that coroutine's turns: the coroutine continues only when there is a result.
+/// Go: FD.Read, Write, Accept, WaitWrite.
 
 #include "fd.hpp"
 #include "scheduler.hpp"
@@ -31,18 +32,18 @@ public:
     /// How much it has done, if it fails in the middle of it.
     [[nodiscard]] static std::size_t done() { return 0; }
 
-    /// Tries once: most calls need no more.
-    bool await_ready();
-    /// Waits: in line for the side, and then for the descriptor.
-    template <std::derived_from<goroutine> Promise>
-    bool await_suspend(std::coroutine_handle<Promise> who) {
-        return suspend(who.promise());
-    }
+    fd_call& operator=(const fd_call&) = delete; ///< a call is awaited where it is made
+    /// Tries once. Most calls need no more. \return true if there is a result
+    bool begin();
+    /// Waits: first for the calls before it on the same side, and then for the descriptor.
+    /// \return false if there is a result after all. If it returns true, `who` may already run
+    bool suspend(goroutine& who);
 
 protected:
-    ~fd_call() = default; ///< a call is destroyed as what it is
+    /// Lets the next call in, if an exception has kept result() from doing so.
+    ~fd_call() { leave(); }
 
-    /// For await_resume(), once: lets the next one in.
+    /// Lets the next call in. For result().
     void leave();
     /// \return whether that is a result: EAGAIN is none
     bool ended_by(int number);
@@ -75,15 +76,14 @@ protected:
     bool gives_way_ = false; ///< before it has tried anything
     side side_;              ///< which line, and which word of the poll_desc
 
-    /// The first try. \return whether there is a result
-    bool begin();
+    /// The first try, once the call has its side. \return true if there is a result
+    bool first_try();
 
 private:
     friend Call; // nobody else is made from it
     fd_call(fd& on, side s) : on_(&on), side_(s) {}
     fd_call(const fd_call&) = default;
 
-    bool suspend(goroutine& who);
     bool wait(goroutine& who);
     poll_status prepare(bool skips);
     static void take_turn(runnable& who);
@@ -97,7 +97,8 @@ public:
     using value = std::size_t;                     ///< what awaiting it gives: how many bytes
     /// \param into has to stay where it is until the call has been awaited
     read_call(fd& on, std::span<char> into) : fd_call(on, side::read), into_(into) {}
-    std::expected<value, io_error> await_resume(); ///< \return 0 at the end of the stream
+    awaiting<read_call> operator co_await() && { return awaiting<read_call>(*this); } ///< reads
+    std::expected<value, io_error> result(); ///< \return 0 at the end of the stream
 
 private:
     friend fd_call;
@@ -118,7 +119,7 @@ public:
     borrowing_read_call(fd& on, std::uint32_t at_most) : fd_call(on, side::read) {
         number_ = static_cast<int>(at_most); // and then, how many there were
     }
-    std::expected<value, io_error> await_resume(); ///< \return nothing at the end of the stream
+    std::expected<value, io_error> result(); ///< \return an empty span at the end of the stream
 
 private:
     friend fd_call;
@@ -133,7 +134,7 @@ public:
     static constexpr std::string_view op = "accept";          ///< as errors call it
     using value = fd_ref;                                     ///< the connection, in the poller
     explicit accept_call(fd& on) : fd_call(on, side::read) {} ///< \param on a listener
-    std::expected<value, io_error> await_resume();            ///< \return or accept4's errno
+    std::expected<value, io_error> result(); ///< \return accept4's errno, if it failed
 
 private:
     friend fd_call;
@@ -145,8 +146,9 @@ private:
 /// Waits until a socket that connects has done so, or not: one edge. Go: FD.WaitWrite.
 class writable_call : public fd_call<writable_call> {
 public:
-    explicit writable_call(fd& on) : fd_call(on, side::write) {} ///< after connect()
-    io_error await_resume(); ///< \return none: SO_ERROR says how it went; or a deadline, a close
+    explicit writable_call(fd& on) : fd_call(on, side::write) {}               ///< after connect()
+    awaiting<writable_call> operator co_await() && { return awaiting(*this); } ///< waits
+    io_error result(); ///< \return none: SO_ERROR says how it went; or a deadline, a close
 
 private:
     friend fd_call;
@@ -159,14 +161,16 @@ private:
 /// Several buffers that are written as one. Go: net.Buffers
 using buffers = std::span<const std::span<const char>>;
 
-/// What a write_call did not get rid of at once.
+/// The rest of a write that the send buffer had no room for.
 class slow_write : public fd_call<slow_write> {
 public:
-    /// \param written of `bytes` have gone. Throws std::bad_alloc
+    /// \param written of `bytes` have been sent. Throws std::bad_alloc
     slow_write(fd& on, buffers bytes, std::size_t written, std::chrono::nanoseconds patience);
-    bool await_ready();                           ///< goes on with what write_call began
-    std::expected<void, io_error> await_resume(); ///< takes its deadline back
-    [[nodiscard]] std::size_t done() const { return written_; } ///< with what went at once
+    slow_write(const slow_write&) = delete; ///< it is awaited where it is made
+    ~slow_write();                          ///< resets the connection if it was not awaited
+    bool begin();                           ///< continues what write_call began
+    std::expected<void, io_error> result(); ///< takes its deadline back
+    [[nodiscard]] std::size_t done() const { return written_; } ///< with what was sent at once
 
 private:
     friend fd_call;
@@ -178,18 +182,19 @@ private:
     void consume(std::size_t count);
 
     std::vector<std::span<const char>> rest_;
-    std::size_t first_ = 0; ///< of them that is not empty
+    std::size_t first_ = 0; ///< the first of them that is not empty
     std::vector<char> kept_;
     std::size_t written_;
     std::chrono::nanoseconds patience_;
     std::size_t expected_at_ = 0; ///< how much was written when room was last expected
-    int unacknowledged_ = -1;     ///< and what the peer owed us then
+    int unacknowledged_ = -1;     ///< and how much of that the peer had not acknowledged
 };
 
-/// Go: FD.Write, FD.Writev. What the peer takes at once has been sent when this object exists;
-/// awaiting it sends the rest. So most writes leave a null pointer in the frame. `bytes` must stay
-/// where they are until then, unless they were lent by a borrowing_read_call. It has to be awaited:
-/// until then nobody else may write.
+/// Go: FD.Write, FD.Writev. It sends at once, when it is made, what the send buffer has room for,
+/// and awaiting it sends the rest. It is awaited where it is made, so that this differs from a
+/// write that begins in the await in one thing only: its arguments need no place in the coroutine's
+/// frame, 32 bytes of an idle connection. A write that ends without having been awaited, because an
+/// exception came in between, lets the next one in.
 class write_call {
 public:
     static constexpr std::string_view op = "write"; ///< as errors call it
@@ -199,21 +204,17 @@ public:
     write_call(fd& on, std::span<const char> bytes, std::chrono::nanoseconds patience = {});
     write_call(fd& on, buffers bytes, std::chrono::nanoseconds patience = {}); ///< Go: FD.Writev
 
-    /// Whether it has gone at once, and it is nobody else's turn.
-    bool await_ready() {
-        return rest_ == nullptr ? !scheduler::is_turn_over() : rest_->await_ready();
-    }
-    /// Waits for room, or for the next turn.
-    template <std::derived_from<goroutine> Promise>
-    bool await_suspend(std::coroutine_handle<Promise> who) {
-        if (rest_ != nullptr) return rest_->await_suspend(who);
-        // Written; but a client that floods us is not the only one.
-        scheduler::current().put_last(who.promise());
+    /// \return true if everything was sent at once, and the coroutine need not yield
+    bool begin() { return rest_ == nullptr ? !scheduler::is_turn_over() : rest_->begin(); }
+    /// Waits for room, or for the next turn: a client that floods us is not the only one.
+    bool suspend(goroutine& who) {
+        if (rest_ != nullptr) return rest_->suspend(who);
+        scheduler::current().put_last(who);
         return true;
     }
-    /// \return or why the rest did not go
-    std::expected<value, io_error> await_resume() {
-        return rest_ == nullptr ? std::expected<value, io_error>() : rest_->await_resume();
+    /// \return why the rest was not sent, if it was not
+    std::expected<value, io_error> result() {
+        return rest_ == nullptr ? std::expected<value, io_error>() : rest_->result();
     }
     [[nodiscard]] const fd& on() const { return rest_->on(); } ///< after an error
     /// How many bytes were written, after an error.
@@ -232,14 +233,11 @@ public:
     /// Closes: what is awaited is only the others' leaving.
     explicit close_call(fd& which) : on_(&which), first_(which.close()) {}
 
-    bool await_ready() const noexcept { return !first_; } ///< who was not the first does not wait
+    bool begin() const noexcept { return !first_; } ///< only the first one waits
     /// Waits for the last call to leave. Go: runtime_Semacquire(&fd.csema)
-    template <std::derived_from<goroutine> Promise>
-    bool await_suspend(std::coroutine_handle<Promise> who) {
-        return on_->mutex_.wait_until_gone(who.promise());
-    }
+    bool suspend(goroutine& who) { return on_->mutex_.wait_until_gone(who); }
     /// \return net_closing if it was closed before
-    std::expected<void, io_error> await_resume() const {
+    std::expected<void, io_error> result() const {
         if (first_) return {};
         return std::unexpected(io_error{io_error::reason::net_closing});
     }

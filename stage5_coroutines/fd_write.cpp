@@ -78,8 +78,10 @@ void write_call::begin(fd& on, buffers bytes, std::chrono::nanoseconds patience)
     try {
         rest_ = std::make_unique<slow_write>(on, bytes, n.value_or(0), patience);
     } catch (...) { // no memory to keep it in
-        reset_at_close(on.get());
-        if (entered) on.leave(on.mutex_.unlock(side::write));
+        if (entered) {
+            reset_at_close(on.get()); // what follows would come after a hole
+            on.leave(on.mutex_.unlock(side::write));
+        }
         throw;
     }
     rest_->entered_ = entered;
@@ -95,10 +97,16 @@ slow_write::slow_write(fd& on, buffers bytes, std::size_t written,
     keep_what_was_lent();
 }
 
-/// What write_call has tried and failed to do goes on by waiting. So does who has to wait in line.
-bool slow_write::await_ready() {
-    if (!entered_) return fd_call::await_ready();
-    return failed() || begin();
+/// Nothing may follow a message of which only a part was sent.
+slow_write::~slow_write() {
+    if (entered_) reset_at_close(on_->get());
+}
+
+/// Continues a write that write_call could not finish. If write_call did not get the write side
+/// either, waits for it first.
+bool slow_write::begin() {
+    if (!entered_) return fd_call::begin();
+    return failed() || first_try();
 }
 
 bool slow_write::attempt() {
@@ -120,8 +128,7 @@ void slow_write::expect_room() {
     if (patience_.count() == 0 || (written_ == expected_at_ && unacknowledged_ >= 0)) return;
     expected_at_ = written_;
     unacknowledged_ = unacknowledged(on_->get());
-    const nanotime present = now();
-    on_->set_deadline(side::write, present + patience_.count(), present);
+    on_->set_deadline(side::write, to_nanotime(after(patience_)));
 }
 
 /// There is room to write only when a third of the kernel's buffer is free. A client that takes
@@ -156,7 +163,7 @@ void slow_write::consume(std::size_t count) {
     if (first_ != rest_.size()) rest_[first_] = rest_[first_].subspan(count);
 }
 
-std::expected<void, io_error> slow_write::await_resume() {
+std::expected<void, io_error> slow_write::result() {
     if (unacknowledged_ >= 0) on_->set_deadline(side::write, 0); // it was about this message
     leave();
     if (failed()) return std::unexpected(error());

@@ -12,17 +12,17 @@ namespace stage5 {
 guest::guest(guests& all, net::conn who) : all_(all), conn_(std::move(who)) {
     const std::lock_guard lock(all_.mutex_);
     take_place(nullptr, all_.first_);
-    ++all_.count_;
+    all_.present.add();
 }
 
-/// From a call's argument into the frame of the coroutine that is called, for one.
+/// For example from an argument into the frame of the coroutine that is called.
 guest::guest(guest&& from) noexcept : all_(from.all_) {
     const std::lock_guard lock(all_.mutex_);
     conn_ = std::move(from.conn_); // NOLINT(cppcoreguidelines-prefer-member-initializer): locked
     take_place(from.before_, from.behind_);
 }
 
-/// Locked: between these two.
+/// Enters the list between these two. Requires the lock.
 void guest::take_place(guest* before, guest* behind) {
     before_ = before;
     behind_ = behind;
@@ -33,15 +33,14 @@ void guest::take_place(guest* before, guest* behind) {
 guest::~guest() {
     if (!conn_.socket()) return;
     if (verbose) note("disconnected from", conn_.remote_addr());
-    conn_.evict(); // before anybody is told that there is room
+    conn_.evict(); // before the accept loop hears that there is room
     {
         const std::lock_guard lock(all_.mutex_);
         (before_ != nullptr ? before_->behind_ : all_.first_) = behind_;
         if (behind_ != nullptr) behind_->before_ = before_;
-        --all_.count_;
     }
     all_.room.try_send(0);
-    all_.fewer.try_send(0);
+    all_.present.done(); // the last thing: the server may end now
 }
 
 } // namespace stage5

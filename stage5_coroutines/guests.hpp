@@ -1,50 +1,53 @@
 #pragma once
 /// \file
-/// Who is being served: a list that a client is in as long as its coroutine holds its guest, so
-/// that a stop finds them all, and the accept loop knows how many there are.
+/// The clients that are being served: a list that a client is in as long as its coroutine holds its
+/// guest. So a stop finds all of them, and the accept loop knows how many there are.
 
 #include "chan.hpp"
 #include "net.hpp"
+#include "options.hpp"
+#include "wait_group.hpp"
 
-#include <cstddef>
+#include <atomic>
 #include <mutex>
 
 namespace stage5 {
 
 class guest;
 
-/// All of them. Thread-safe.
+/// All clients of a server, and what each of their coroutines has to know. Thread-safe.
 class guests {
 public:
-    /// Calls use(conn) for each; not for one that comes meanwhile.
+    explicit guests(const options& of) : settings(of) {} ///< \param of the command line's
+
+    /// Calls use(conn) for each client; not for one that comes meanwhile.
     template <typename Use>
     void for_each(const Use& use);
-    /// How many there are.
-    std::size_t count() {
-        const std::lock_guard lock(mutex_);
-        return count_;
-    }
 
-    chan<char> room{1};  ///< one has left, so that another may come
-    chan<char> fewer{1}; ///< the same for who waits until all have left
+    const options settings; ///< the command line's
+    std::atomic<bool> leaving =
+        false;             ///< the server stops: each answers what it has read, and ends
+    time_point grace_ends; ///< then at the latest. Written before `leaving`
+    chan<char> room{1};    ///< receives something when a client has left
+    wait_group present;    ///< counts the clients
 
 private:
     friend guest;
-    std::mutex mutex_; ///< protects what follows, and the guests' places
+    std::mutex mutex_; ///< protects the list
     guest* first_ = nullptr;
-    std::size_t count_ = 0;
 };
 
-/// A client that is served; where it goes away, the connection is closed.
+/// A client that is served. Its connection is closed when its guest goes away.
 class guest {
 public:
-    /// One of `all` from here on, which must outlive it.
+    /// Puts `who` into the list. \param all must outlive the guest
     guest(guests& all, net::conn who);
-    guest(guest&& from) noexcept;       ///< in the place of `from`, which is nobody any more
-    guest& operator=(guest&&) = delete; ///< it would close somebody in passing
-    ~guest();                           ///< closes, then says that there is room
-    const net::conn* operator->() const { return &conn_; } ///< whose client it is
-    const net::conn& operator*() const { return conn_; }   ///< the same
+    guest(guest&& from) noexcept;       ///< takes the place of `from`, which is no client any more
+    guest& operator=(guest&&) = delete; ///< it would close a connection in passing
+    ~guest();                           ///< closes the connection, then leaves the list
+    const net::conn* operator->() const { return &conn_; } ///< the client's connection
+    const net::conn& operator*() const { return conn_; }   ///< the client's connection
+    [[nodiscard]] guests& all() const { return all_; }     ///< the list that it is in
 
 private:
     friend guests;

@@ -87,13 +87,13 @@ std::expected<void, error> conn::set_deadline(deadline when) const {
     return set ? set_write_deadline(when) : set;
 }
 
-std::expected<void, error> conn::set_read_deadline(deadline when, nanotime present) const {
-    if (fd_->set_deadline(side::read, when, present)) return {};
+std::expected<void, error> conn::set_read_deadline(deadline when, deadline present) const {
+    if (fd_->set_deadline(side::read, to_nanotime(when), to_nanotime(present))) return {};
     return std::unexpected(closed_before(*fd_));
 }
 
 std::expected<void, error> conn::set_write_deadline(deadline when) const {
-    if (fd_->set_deadline(side::write, when)) return {};
+    if (fd_->set_deadline(side::write, to_nanotime(when))) return {};
     return std::unexpected(closed_before(*fd_));
 }
 
@@ -147,7 +147,7 @@ std::string listener::name() const {
 }
 
 std::expected<void, error> listener::set_deadline(deadline when) const {
-    if (state_->socket->set_deadline(side::read, when)) return {};
+    if (state_->socket->set_deadline(side::read, to_nanotime(when))) return {};
     return std::unexpected(closed_before(*state_->socket));
 }
 

@@ -62,11 +62,10 @@ private:
 /// How large the buffer is that a read lends.
 inline constexpr std::uint32_t lent_size = 64 * 1024;
 
-/// A point in time: nanoseconds of the monotonic clock; 0 is none, the past is at once.
-/// Go: time.Time
-using deadline = nanotime;
+/// A point in time; deadline{} is none, one in the past is at once.
+using deadline = time_point;
 
-using stage5::after; ///< so long from now on, for a deadline
+using stage5::after; ///< for a deadline: the present and a span
 
 class conn;
 
@@ -82,11 +81,12 @@ class named : public Call {
 
 public:
     using Call::Call;
+    awaiting<named> operator co_await() && { return awaiting<named>(*this); } ///< runs the call
     /// What awaiting it gives: what the call gives, or a connection.
     using value = std::conditional_t<accepts, conn, typename Call::value>;
     /// \return or the error, with the operation and both addresses. Go: conn.Read and its like
-    std::expected<value, error> await_resume() {
-        auto result = Call::await_resume();
+    std::expected<value, error> result() {
+        auto result = Call::result();
         if (!result)
             return std::unexpected(failure(this->on(), Call::op, result.error(), this->done()));
         if constexpr (std::is_void_v<value>)
@@ -114,12 +114,14 @@ public:
     [[nodiscard]] named<borrowing_read_call> read(std::uint32_t at_most = lent_size) const {
         return named<borrowing_read_call>(*fd_, at_most);
     }
-    /// Writes all of it, or fails. Begins at once and not only when it is awaited; the bytes must
-    /// stay where they are until it has ended. Go: Conn.Write
+    /// Writes all of it, or fails. The bytes must stay where they are until it has ended.
+    /// Go: Conn.Write
     /// \param patience how long the peer may take nothing; 0 is for ever. It uses the write
     /// deadline.
-    [[nodiscard]] named<write_call> write(std::span<const char> bytes,
-                                          std::chrono::nanoseconds patience = {}) const {
+    /// (The parameters are references because the arguments of an awaited call are kept in the
+    /// coroutine's frame, unless they are variables.)
+    [[nodiscard]] named<write_call> write(const std::span<const char>& bytes,
+                                          const std::chrono::nanoseconds& patience = {}) const {
         return named<write_call>(*fd_, bytes, patience);
     }
     /// Several buffers as one. Go: Buffers.WriteTo
@@ -147,7 +149,8 @@ public:
     std::expected<void, error> set_deadline(deadline when) const;
     /// For reads alone. Go: Conn.SetReadDeadline
     /// \param present what time it is, for those who have looked already
-    std::expected<void, error> set_read_deadline(deadline when, nanotime present = now()) const;
+    std::expected<void, error>
+    set_read_deadline(deadline when, deadline present = std::chrono::steady_clock::now()) const;
     /// For writes alone; a write with patience sets it anew. Go: Conn.SetWriteDeadline
     std::expected<void, error> set_write_deadline(deadline when) const;
 

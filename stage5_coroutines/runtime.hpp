@@ -65,8 +65,7 @@ void log_println(const What& what) {
 inline task<std::expected<std::string, net::error>> read_all(net::conn from) {
     std::string all;
     while (true) {
-        auto reading = from.read();
-        const auto some = co_await reading;
+        const auto some = co_await from.read();
         if (!some) co_return std::unexpected(some.error());
         if (some->empty()) co_return all;
         all.append(some->data(), some->size());
@@ -76,7 +75,7 @@ inline task<std::expected<std::string, net::error>> read_all(net::conn from) {
 /// run_main's, so that the process ends with its main.
 inline task<> run_and_exit(task<> program) {
     try {
-        co_await program;
+        co_await std::move(program);
     } catch (const std::exception& thrown) {
         panic(thrown.what());
     }

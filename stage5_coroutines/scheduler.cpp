@@ -6,7 +6,6 @@
 #include "trace.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <system_error>
 #include <thread>
 
@@ -234,10 +233,9 @@ void scheduler::wake(std::uint32_t count) {
     idle_.wake(count, [this] { poll_->interrupt(); });
 }
 
-nanotime after(std::chrono::nanoseconds span) {
-    const nanotime present = now();
-    const nanotime left = std::numeric_limits<nanotime>::max() - present;
-    return span.count() > left ? present + left : present + span.count();
+time_point after(std::chrono::nanoseconds span) {
+    const auto present = std::chrono::steady_clock::now();
+    return span > time_point::max() - present ? time_point::max() : present + span;
 }
 
 } // namespace stage5

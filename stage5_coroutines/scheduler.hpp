@@ -21,6 +21,7 @@
 #include <optional>
 #include <span>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 namespace stage5 {
@@ -97,37 +98,58 @@ private:
     run_list global_;  ///< Go: sched.runq
 };
 
-/// So long from now on; what lies beyond the end of time is at its end. Go: time.Now().Add
-nanotime after(std::chrono::nanoseconds span);
+/// A point in time of the monotonic clock, on which points and spans are of different types.
+/// time_point{} is no point: never. Go: time.Time
+using time_point = std::chrono::steady_clock::time_point;
 
-/// Waits for a time. Go: time.Sleep.
-class sleep_for {
+/// The present and `span`, at most the last point in time that there is. Go: time.Now().Add
+time_point after(std::chrono::nanoseconds span);
+
+/// A point in time as the poller counts it.
+inline nanotime to_nanotime(time_point when) {
+    static_assert(std::is_same_v<time_point::duration, std::chrono::nanoseconds>);
+    return when.time_since_epoch().count();
+}
+
+/// What sleep_for() returns.
+class sleeping {
 public:
-    /// From now on, and not from when it is awaited.
-    explicit sleep_for(std::chrono::nanoseconds how_long) : until_(after(how_long)) {}
-    static bool await_ready() noexcept { return false; } ///< even no time is a turn for others
+    explicit sleeping(time_point until) : until_(until) {} ///< \param until the end of it
+    awaiting<sleeping> operator co_await() && { return awaiting<sleeping>(*this); } ///< sleeps
+    static bool begin() noexcept { return false; } ///< even no time is a turn for others
     /// Sets the alarm, which wakes the coroutine.
-    template <std::derived_from<goroutine> Promise>
-    void await_suspend(std::coroutine_handle<Promise> who) {
-        alarm_.emplace(who.promise());
-        scheduler::current().poll().set_alarm(*alarm_, until_);
+    bool suspend(goroutine& who) {
+        alarm_.emplace(who);
+        scheduler::current().poll().set_alarm(*alarm_, to_nanotime(until_));
+        return true;
     }
-    static void await_resume() noexcept {} ///< it was never woken early
+    static void result() noexcept {} ///< nothing wakes it early
 
 private:
-    nanotime until_;
+    time_point until_;
     std::optional<alarm> alarm_;
 };
 
-/// Lets others have a turn. Go: runtime.Gosched.
-struct yield {
-    static bool await_ready() noexcept { return false; } ///< always gives way
-    /// Behind all others, in the global queue.
-    template <std::derived_from<goroutine> Promise>
-    static void await_suspend(std::coroutine_handle<Promise> who) {
-        scheduler::current().put_last(who.promise());
+/// Awaited, waits for a time. Go: time.Sleep.
+inline sleeping sleep_for(std::chrono::nanoseconds how_long) {
+    return sleeping(after(how_long));
+}
+
+/// What yield() returns.
+struct yielding {
+    awaiting<yielding> operator co_await() && { return awaiting<yielding>(*this); } ///< yields
+    static bool begin() noexcept { return false; } ///< always yields
+    /// Puts the coroutine behind all others, in the global queue.
+    static bool suspend(goroutine& who) {
+        scheduler::current().put_last(who);
+        return true;
     }
-    static void await_resume() noexcept {} ///< perhaps on another thread
+    static void result() noexcept {} ///< perhaps on another thread
 };
+
+/// Awaited, gives other coroutines a turn. Go: runtime.Gosched.
+inline yielding yield() {
+    return {};
+}
 
 } // namespace stage5

@@ -32,7 +32,7 @@ using namespace std::chrono_literals;
 
 constexpr std::chrono::nanoseconds shortest_pause = 5ms; ///< out of descriptors. Go: net/http's
 constexpr std::chrono::nanoseconds longest_pause = 1s;
-constexpr net::deadline in_the_past = 1;
+constexpr net::deadline in_the_past{1ns};
 
 /// --verbose
 void note(std::string_view what, const net::conn& who) {
@@ -43,69 +43,40 @@ void note(std::string_view what, const net::conn& who, std::span<const char> byt
     if (verbose) note(what, who.remote_addr(), bytes);
 }
 
-class server {
-public:
-    server(net::listener listener, net::conn signals, const options& options)
-        : options_(options), listener_(std::move(listener)), signals_(std::move(signals)) {}
+/// --idle-timeout, set again for each message: most often one store.
+void expect_bytes(const guest& client) {
+    const guests& all = client.all();
+    if (all.settings.idle_timeout == 0s) return;
+    const auto present = std::chrono::steady_clock::now();
+    static_cast<void>(client->set_read_deadline(present + all.settings.idle_timeout, present));
+    // server::stop() may have just set one in the past, which this must not undo.
+    if (all.leaving) static_cast<void>(client->set_read_deadline(in_the_past));
+}
 
-    task<> accept_loop();
-    task<> watch_signals();
-    std::optional<net::error> failed;
-
-private:
-    /// In a loop that stop() waits for: tells it, however the coroutine ends.
-    struct loop_end {
-        server& of;
-        ~loop_end() {
-            --of.loops_;
-            of.guests_.fewer.try_send(0);
-        }
-    };
-
-    task<> handle(guest client);
-    task<> handle_lines(guest client);
-    task<> linger(guest client) const;
-    task<> stop();
-    void begin_to_stop();
-    void expect_bytes(const net::conn& client) const;
-    void complain(std::string_view reason);
-
-    options options_;
-    net::listener listener_;
-    net::conn signals_; ///< a signalfd: to be read, too
-    nanotime last_complaint_ = 0;
-    std::atomic<bool> stopping_ = false;
-    std::atomic<int> loops_ = 2; ///< accept_loop() and watch_signals(), until they end
-    nanotime grace_ends_ = 0;    ///< written before stopping_, read after it
-    guests guests_;
-    task<> stop_ = stop(); ///< has not begun: made while there is memory
-    std::atomic<bool> stop_begun_ = false;
-};
+task<> linger(guest client);
 
 // [handle]
-task<> server::handle(guest client) {
-    while (!stopping_) {
-        expect_bytes(*client);
-        auto reading = client->read();
-        const auto message = co_await reading;
+task<> handle(guest client) {
+    while (!client.all().leaving) {
+        expect_bytes(client);
+        const auto message = co_await client->read();
         if (!message || message->empty()) break;
         note("received from", *client, *message);
-        auto writing = client->write(*message, options_.write_timeout);
-        if (!co_await writing) break;
+        if (!co_await client->write(*message, client.all().settings.write_timeout)) break;
         note("sent to", *client);
     }
-    if (stopping_) go(linger(std::move(client)));
+    if (client.all().leaving) go(linger(std::move(client)));
 }
 // [handle]
 
 // [lines]
 /// The line echo's article: whole lines, and no answer before the newline. At the end of the
 /// stream what came after the last one is echoed as well: no byte is lost.
-task<> server::handle_lines(guest client) {
+task<> handle_lines(guest client) {
     bufio::reader reader(*client);
-    bufio::writer writer(*client, options_.write_timeout);
-    while (!stopping_) {
-        expect_bytes(*client);
+    bufio::writer writer(*client, client.all().settings.write_timeout);
+    while (!client.all().leaving) {
+        expect_bytes(client);
         const auto line = co_await reader.read_line();
         if (!line || line->empty()) break;
         note("received from", *client, *line);
@@ -115,29 +86,20 @@ task<> server::handle_lines(guest client) {
         const auto sent = co_await writer.flush();
         if (!sent) co_return;
     }
-    if (!stopping_) co_return;
+    if (!client.all().leaving) co_return;
     static_cast<void>(co_await writer.write(reader.buffered()));
     static_cast<void>(co_await writer.flush());
     go(linger(std::move(client)));
 }
 // [lines]
 
-/// --idle-timeout, anew for each message: most often a store and nothing else.
-void server::expect_bytes(const net::conn& client) const {
-    if (options_.idle_timeout == 0s) return;
-    const nanotime present = now();
-    const net::deadline end = present + options_.idle_timeout.count();
-    static_cast<void>(client.set_read_deadline(end, present));
-    // stop() may have just set one in the past, which this must not undo.
-    if (stopping_) static_cast<void>(client.set_read_deadline(in_the_past));
-}
-
 /// Before the end of a client that may still be sending: closing now would answer what it sends
 /// with a reset, and destroy what is under way to it.
-task<> server::linger(guest client) const {
+task<> linger(guest client) {
     static_cast<void>(client->close_write());
-    static_cast<void>(client->set_read_deadline(0));
-    while (!is_all_acknowledged(client->socket()->get()) && now() < grace_ends_) {
+    static_cast<void>(client->set_read_deadline({}));
+    while (!is_all_acknowledged(client->socket()->get()) &&
+           std::chrono::steady_clock::now() < client.all().grace_ends) {
         static_cast<void>(client->set_read_deadline(after(10ms)));
         while (true) {
             const auto unread = co_await client->read();
@@ -147,20 +109,44 @@ task<> server::linger(guest client) const {
     }
 }
 
+class server {
+public:
+    server(net::listener listener, net::conn signals, const options& options)
+        : listener_(std::move(listener)), signals_(std::move(signals)), guests_(options) {
+        loops_.add(2);
+    }
+
+    task<> accept_loop();
+    task<> watch_signals();
+    std::optional<net::error> failed;
+
+private:
+    task<> stop();
+    void begin_to_stop();
+    void complain(std::string_view reason);
+
+    net::listener listener_;
+    net::conn signals_; ///< a signalfd: to be read, too
+    time_point last_complaint_;
+    wait_group loops_; ///< accept_loop() and watch_signals()
+    guests guests_;
+    task<> stop_ = stop(); ///< has not begun: made while there is memory
+    std::atomic<bool> stop_begun_ = false;
+};
+
 // [accept_loop]
 task<> server::accept_loop() {
-    const loop_end last{*this};
-    const bool lines = options_.mode == echo_mode::lines;
+    const deferred_done last(loops_);
+    const bool lines = guests_.settings.mode == echo_mode::lines;
     auto pause = shortest_pause;
-    while (!stopping_) {
-        if (guests_.count() >= options_.max_connections) {
+    while (!guests_.leaving) {
+        if (guests_.present.count() >= guests_.settings.max_connections) {
             co_await guests_.room.receive();
             continue;
         }
         bool exhausted = false; // descriptors, or memory
         try {
-            auto accepting = listener_.accept();    // with a name: g++ 12 destroys some temporaries
-            const auto client = co_await accepting; // of an await twice (GCC bug 99576)
+            const auto client = co_await listener_.accept();
             if (client) {
                 note("serving", *client);
                 guest arrived(guests_, *client);
@@ -188,12 +174,10 @@ task<> server::accept_loop() {
 /// SIGINT or SIGTERM: the first one lets the server stop, the second one ends the process. No
 /// thread waits for them, and no handler interrupts anybody. Go: signal.Notify
 task<> server::watch_signals() {
-    const loop_end last{*this};
-    auto first = signals_.read(sizeof(signalfd_siginfo));
-    const auto asked = co_await first;
+    const deferred_done last(loops_);
+    const auto asked = co_await signals_.read(sizeof(signalfd_siginfo));
     if (asked) begin_to_stop();
-    auto second = signals_.read(sizeof(signalfd_siginfo));
-    const auto again = co_await second;
+    const auto again = co_await signals_.read(sizeof(signalfd_siginfo));
     if (again) ::_exit(0);
 }
 
@@ -202,25 +186,29 @@ void server::begin_to_stop() {
     if (!stop_begun_.exchange(true)) go(std::move(stop_));
 }
 
+// [stop]
 task<> server::stop() {
-    grace_ends_ = after(options_.grace);
-    stopping_ = true;
+    guests_.grace_ends = after(guests_.settings.grace);
+    guests_.leaving = true;
     listener_.evict();
-    guests_.room.try_send(0); // accept_loop() may wait for that
-    guests_.for_each([](const net::conn& client) {
-        client.socket()->set_deadline(side::read, in_the_past); // wakes who waits for bytes
+    guests_.room.try_send(0);                      // accept_loop() may wait for that
+    guests_.for_each([](const net::conn& client) { // wakes those that wait for bytes
+        static_cast<void>(client.set_read_deadline(in_the_past));
     });
-    while (guests_.count() != 0 && now() < grace_ends_) co_await guests_.fewer.receive(grace_ends_);
+    co_await guests_.present.wait(guests_.grace_ends);
     guests_.for_each([](const net::conn& client) { client.evict(); });
     signals_.evict();
-    while (guests_.count() != 0 || loops_ != 0) co_await guests_.fewer.receive();
+    co_await guests_.present.wait();
+    co_await loops_.wait();
     scheduler::current().stop();
 }
+// [stop]
 
-/// Once a second at most: who is out of descriptors is so thousands of times.
+/// Logs at most once a second: when descriptors run out, accept4 fails thousands of times.
 void server::complain(std::string_view reason) {
-    if (last_complaint_ != 0 && now() - last_complaint_ < 1'000'000'000) return;
-    last_complaint_ = now();
+    const auto present = std::chrono::steady_clock::now();
+    if (last_complaint_ != time_point() && present - last_complaint_ < 1s) return;
+    last_complaint_ = present;
     log("{}", reason);
 }
 

@@ -26,12 +26,16 @@ void go(task<void> what) {
     ready(promise);
 }
 
-/// \return whether the frame stays, for who awaits it
 bool goroutine::finish() noexcept {
-    goroutine* const whom = awaited_by_.exchange(ended()); // who awaits it may destroy it now
-    if (whom == nobody()) return false;
-    if (whom != nullptr) stage5::ready(*whom);
+    goroutine* const awaiter = awaited_by_.exchange(ended()); // the awaiter may destroy us now
+    if (awaiter == nobody()) return false;
+    ended_for() = awaiter;
     return true;
+}
+
+[[gnu::noinline]] goroutine*& goroutine::ended_for() noexcept {
+    static thread_local goroutine* awaiter = nullptr;
+    return awaiter;
 }
 
 void goroutine::unhandled_exception() noexcept {

@@ -23,13 +23,11 @@ task<> handle_connection(net::conn conn) { // closed by whoever has it last: def
     const auto addr = conn.remote_addr().to_string();
     while (true) {
         // Reads what the client says. How much that is the article does not ask, and we don't.
-        auto reading = conn.read(body);
-        const auto n = co_await reading;
+        const auto n = co_await conn.read(body);
         if (n.value_or(0) == 0) break;
         fmt::print("收到{}消息: {}\n", addr, text);
         // Answers.
-        auto writing = conn.write(body);
-        const auto written = co_await writing;
+        const auto written = co_await conn.write(body);
         if (!written) break;
         fmt::print("发送给{}: {}\n", addr, text);
     }
@@ -40,8 +38,7 @@ task<> go_main(std::string address) {
     const auto ln = net::listen("tcp", address);
     if (!ln) panic(ln.error().message());
     while (true) {
-        auto accepting = ln->accept();
-        auto conn = co_await accepting;
+        auto conn = co_await ln->accept();
         if (!conn) panic(conn.error().message());
         // A goroutine for each client.
         go(handle_connection(*std::move(conn)));

@@ -20,8 +20,7 @@ task<> handle_connection(net::conn c) {
 
     while (true) {
         // Reads what has been sent from the client.
-        auto reading = read_all(c);
-        const auto net_data = co_await reading;
+        const auto net_data = co_await read_all(c);
         if (!net_data) {
             log_println(net_data.error().message());
             co_return;
@@ -44,8 +43,7 @@ task<> go_main(std::string address) {
 
     while (true) {
         // Accepts new connections.
-        auto accepting = l->accept();
-        auto c = co_await accepting;
+        auto c = co_await l->accept();
         if (!c) {
             log_println(c.error().message());
             co_return;

@@ -53,11 +53,10 @@ task<> go_main(std::string address) {
 
     while (true) {
         // Accepts a new connection.
-        auto accepting = listener->accept();
-        auto conn = co_await accepting;
+        auto conn = co_await listener->accept();
         if (!conn) {
             fmt::print("Error accepting:  {}\n", conn.error().message());
-            co_await yield{}; // an error that stays is no reason to keep the thread: Go preempts
+            co_await yield(); // an error that stays is no reason to keep the thread: Go preempts
             continue;
         }
         // A new goroutine for each connection.

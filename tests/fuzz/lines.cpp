@@ -35,8 +35,7 @@ constexpr std::string_view too_long = "too long"; ///< no line: it has no newlin
 
 task<> write_pieces(conn to, const std::vector<std::string_view>* pieces, ending* end) {
     for (const auto each : *pieces) {
-        auto writing = to.write(each);
-        const auto written = co_await writing;
+        const auto written = co_await to.write(each);
         fuzz::must(written.has_value(), "a write failed");
         co_await stage5::yield(); // the reader sees it by itself
     }

@@ -29,8 +29,7 @@ namespace {
 
 task<> write_pieces(conn to, std::vector<std::string> pieces) {
     for (const auto& each : pieces) {
-        auto writing = to.write(each);
-        const auto written = co_await writing;
+        const auto written = co_await to.write(each);
         expect_same(said(written), "ok");
         co_await stage5::sleep_for(1ms); // so that each is read by itself
     }
@@ -124,15 +123,13 @@ TEST_CASE("stage5 bufio: a line that a deadline has interrupted is whole when th
     in_a_world(2, []() -> task<> {
         const ends both;
         bufio::reader reader(both.b);
-        auto writing = both.a.write(std::string_view("half"));
-        const auto first = co_await writing;
+        const auto first = co_await both.a.write(std::string_view("half"));
         expect_same(said(first), "ok");
         static_cast<void>(both.b.set_read_deadline(stage5::net::after(5ms)));
         const auto late = co_await reader.read_line();
         expect(!late && late.error().is_timeout(), said(late));
-        static_cast<void>(both.b.set_read_deadline(0));
-        auto ending = both.a.write(std::string_view(" and half\n"));
-        const auto second = co_await ending;
+        static_cast<void>(both.b.set_read_deadline({}));
+        const auto second = co_await both.a.write(std::string_view(" and half\n"));
         expect_same(said(second), "ok");
         expect_same(co_await line_of(reader), "half and half\n");
     });
@@ -190,8 +187,7 @@ TEST_CASE("stage5 net: any number of buffers is written as one", "[TestBuffers_W
             const std::vector<std::span<const char>> parts(chunks.begin(), chunks.end());
             group reader;
             reader.go(keep_all(both.b, got));
-            auto writing = both.a.writev(parts);
-            const auto written = co_await writing;
+            const auto written = co_await both.a.writev(parts);
             expect_same(said(written), "ok");
             static_cast<void>(both.a.close_write());
             co_await reader.wait();
@@ -212,9 +208,8 @@ TEST_CASE("stage5 net: more buffers than fit wait and go on in the middle of one
             wanted += large;
         }
         group reader;
-        auto writing = both.a.writev(parts); // nobody reads yet
-        reader.go(keep_all(both.b, got));
-        const auto written = co_await writing;
+        reader.go(keep_all(both.b, got)); // begins when the write has to wait
+        const auto written = co_await both.a.writev(parts);
         expect_same(said(written), "ok");
         static_cast<void>(both.a.close_write());
         co_await reader.wait();
@@ -229,8 +224,7 @@ TEST_CASE("stage5 net: buffers that fail in the middle say how much was written"
         const std::string large(1'000'000, 'l');
         const std::vector<std::span<const char>> parts(20, large);
         static_cast<void>(both.a.set_write_deadline(stage5::net::after(20ms)));
-        auto writing = both.a.writev(parts);
-        const auto written = co_await writing;
+        const auto written = co_await both.a.writev(parts);
         if (written) co_return expect(false, "nobody has read it");
         expect(written.error().is_timeout(), said(written));
         static_cast<void>(both.a.close_write());

@@ -125,8 +125,7 @@ TEST_CASE("stage5: wherever one waits, a close ends it and leaves no frame") {
     for (const unsigned threads : {1U, 4U})
         in_a_world(threads, []() -> task<> { // counts frames and descriptors at its end
             const auto accepts = [](stage5::net::listener from) -> task<> {
-                auto accepting = from.accept();
-                const auto client = co_await accepting;
+                const auto client = co_await from.accept();
                 expect(!client && client.error().is_closed(), said(client));
             };
             const auto connects = [](stage5::address to,
@@ -140,8 +139,7 @@ TEST_CASE("stage5: wherever one waits, a close ends it and leaves no frame") {
                 expect(why.ends_with("use of closed network connection"), why);
             };
             const auto closes = [](conn what) -> task<> {
-                auto closing = what.close();
-                static_cast<void>(co_await closing);
+                static_cast<void>(co_await what.close());
             };
             const auto receives = [](stage5::chan<int>& from) -> task<> {
                 const auto got = co_await from.receive();

@@ -41,8 +41,7 @@ TEST_CASE("stage5: what one coroutine writes another reads, all of it and in ord
         const auto writes = [](conn to) -> task<> {
             std::string all(size, '\0');
             for (std::size_t i = 0; i < size; ++i) all[i] = byte_at(i);
-            auto writing = to.write(all);
-            const auto written = co_await writing;
+            const auto written = co_await to.write(all);
             CHECK(written);
             static_cast<void>(to.close_write());
         };
@@ -70,12 +69,10 @@ TEST_CASE("stage5: close wakes everyone who waits, inside and in line, and retur
     for (int i = 0; i < 5; ++i) w.go(count_closed(both.a, closed));
     const auto closes = [](conn what) -> task<> {
         co_await sleep_for(5ms);
-        auto closing = what.close();
-        const auto first = co_await closing;
+        const auto first = co_await what.close();
         CHECK(first);
         CHECK(what.socket()->get() == -1); // the last call has left
-        auto again = what.close();
-        const auto second = co_await again;
+        const auto second = co_await what.close();
         CHECK((!second && second.error().is_closed()));
     };
     w.go(closes(both.a));
@@ -93,8 +90,7 @@ TEST_CASE("stage5: readers queue up and get a message each") {
     };
     const auto writes = [](conn to, const std::atomic<int>& count) -> task<> {
         for (int i = 0; i < 10; ++i) {
-            auto writing = to.write(std::string_view("x"));
-            const auto written = co_await writing;
+            const auto written = co_await to.write(std::string_view("x"));
             CHECK(written);
             while (count <= i) co_await sleep_for(1ms);
         }
@@ -110,7 +106,7 @@ TEST_CASE("stage5: a deadline ends a read, and one in the past does at once") {
     const ends both;
     std::atomic<int> late = 0;
     CHECK(both.a.set_read_deadline(stage5::net::after(5ms)));
-    CHECK(both.b.set_read_deadline(1));
+    CHECK(both.b.set_read_deadline(stage5_tools::past));
     w.go(count_late(both.a, late));
     w.go(count_late(both.b, late));
     w.run();

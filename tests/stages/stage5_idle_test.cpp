@@ -5,6 +5,7 @@
 #include "stage5_coroutines/chan.hpp"
 #include "stages/stage5_tools.hpp"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <array>
@@ -14,7 +15,6 @@
 #include <vector>
 
 using namespace std::chrono_literals;
-using std::chrono::steady_clock;
 using stage5::chan;
 using stage5::go;
 using stage5::sleep_for;
@@ -25,6 +25,7 @@ using stage5_tools::expect;
 using stage5_tools::group;
 using stage5_tools::in_a_world;
 using stage5_tools::world;
+using std::chrono::steady_clock;
 
 namespace {
 
@@ -56,8 +57,7 @@ task<> echo_a_byte(conn client) {
     while (true) {
         const auto byte = co_await client.read(1);
         if (!byte || byte->empty()) break;
-        auto writing = client.write(*byte);
-        if (!co_await writing) break;
+        if (!co_await client.write(*byte)) break;
     }
 }
 
@@ -65,8 +65,8 @@ void write_byte(const conn& to) {
     static_cast<void>(::write(to.socket()->get(), "x", 1));
 }
 
-/// One look at the poller makes two coroutines ready, and both compute.
-task<> while_two_compute(task<> (*what)()) {
+/// One look at the poller makes two coroutines ready, and both compute; nothing else happens then.
+task<> make_two_compute() {
     const ends first, second;
     group all;
     all.go(compute_when_told(first.a));
@@ -74,39 +74,47 @@ task<> while_two_compute(task<> (*what)()) {
     co_await sleep_for(150ms); // until all workers sleep, and sysmon as well
     write_byte(first.b);
     write_byte(second.b);
-    all.go(what());
     co_await all.wait();
 }
 
-task<> echo_in_time() {
-    const ends client;
-    group server;
-    server.go(echo_a_byte(client.a));
-    co_await sleep_for(50ms); // now it is their turn to compute
+/// What a client does that is no coroutine: sends a byte while those two compute, and waits for it.
+steady_clock::duration time_of_an_echo(int fd) {
+    std::this_thread::sleep_for(250ms);
     const auto start = steady_clock::now();
-    write_byte(client.b);
-    static_cast<void>(co_await client.b.read(1));
-    expect_within(soon, since(start), "the echo came");
-    client.b.evict();
-    co_await server.wait();
-}
-
-task<> sleep_in_time() {
-    const auto start = steady_clock::now();
-    co_await sleep_for(10ms);
-    expect_within(soon, since(start), "sleep_for(10ms) ended");
+    static_cast<void>(::write(fd, "x", 1));
+    pollfd answered{fd, POLLIN, 0};
+    ::poll(&answered, 1, 10'000);
+    return since(start);
 }
 
 } // namespace
 
 TEST_CASE("stage5 idle: a client is answered while two coroutines compute, if a worker is left") {
     for (const unsigned threads : {3U, 4U, 8U})
-        in_a_world(threads, [] { return while_two_compute(&echo_in_time); });
+        in_a_world(threads, []() -> task<> {
+            const ends client;
+            steady_clock::duration took{};
+            std::thread outside([&] { took = time_of_an_echo(client.b.socket()->get()); });
+            group all;
+            all.go(echo_a_byte(client.a));
+            co_await make_two_compute();
+            outside.join();
+            expect_within(soon, took, "the echo came");
+            client.a.evict();
+            co_await all.wait();
+        });
 }
 
 TEST_CASE("stage5 idle: a sleep ends in time while two coroutines compute, if a worker is left") {
     for (const unsigned threads : {3U, 4U, 8U})
-        in_a_world(threads, [] { return while_two_compute(&sleep_in_time); });
+        in_a_world(threads, []() -> task<> {
+            group all;
+            all.go(make_two_compute());
+            const auto start = steady_clock::now();
+            co_await sleep_for(250ms);
+            expect_within(250ms + soon, since(start), "sleep_for(250ms) ended");
+            co_await all.wait();
+        });
 }
 
 TEST_CASE("stage5 idle: as many compute at once as there are workers") {

@@ -67,11 +67,9 @@ namespace {
 
 task<> echo(conn with) {
     while (true) {
-        auto reading = with.read();
-        const auto got = co_await reading;
+        const auto got = co_await with.read();
         if (!got || got->empty()) break;
-        auto writing = with.write(*got);
-        const auto sent = co_await writing;
+        const auto sent = co_await with.write(*got);
         expect_same(said(sent), "ok");
     }
 }
@@ -92,9 +90,8 @@ task<> count_lines(conn from, int& lines) {
 /// Reads a byte, unless there is no memory to wait for it.
 task<> read_byte(conn from, int& came, bool& refused) {
     std::array<char, 1> byte{};
-    auto reading = from.read(std::span(byte));
     try {
-        const auto got = co_await reading;
+        const auto got = co_await from.read(std::span(byte));
         expect_same(said(got), "ok");
         ++came;
     } catch (const std::bad_alloc&) {
@@ -115,10 +112,8 @@ TEST_CASE("stage5: reads and writes allocate nothing, waiting or not", "[TestTCP
         for (int i = 0; i < 2000; ++i) {
             if (i == 1000) before = allocations; // until then lists may still grow
             static_cast<void>(both.a.set_read_deadline(stage5::net::after(std::chrono::hours(1))));
-            auto writing = both.a.write(std::span<const char>(buffer));
-            const auto sent = co_await writing;
-            auto reading = both.a.read(std::span(buffer)); // waits: the other one has to run
-            const auto got = co_await reading;
+            const auto sent = co_await both.a.write(std::span<const char>(buffer));
+            const auto got = co_await both.a.read(std::span(buffer));
             if (!sent || !got) co_return expect(false, said(got));
         }
         expect_same(std::to_string(allocations - before), "0");
@@ -138,14 +133,13 @@ TEST_CASE("stage5: who finds no memory for a place in line fails, and those befo
         while (!refused && waiting < 100) { // the line may have had room for some
             readers.go(read_byte(both.a, came, refused));
             exhausted = true;
-            co_await stage5::yield{};
+            co_await stage5::yield();
             exhausted = false;
             if (!refused) ++waiting;
         }
         expect(refused, "no place");
         const std::string bytes(100, 'x');
-        auto writing = both.b.write(bytes);
-        const auto sent = co_await writing;
+        const auto sent = co_await both.b.write(bytes);
         expect_same(said(sent), "ok");
         co_await readers.wait();
         expect_same(std::to_string(came), std::to_string(waiting));
@@ -161,8 +155,7 @@ TEST_CASE("stage5 bufio: who has given all lines and waits for the next one keep
         other.go(count_lines(both.b, lines));
         std::string line(3000, 'x'), answer(3001, '\0');
         line += '\n';
-        auto writing = both.a.write(line);
-        const auto sent = co_await writing;
+        const auto sent = co_await both.a.write(line);
         expect_same(said(sent), "ok");
         const bool echoed = co_await comes_true([&] { return lines == 1; });
         expect(echoed, "a line");

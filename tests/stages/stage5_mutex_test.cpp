@@ -7,6 +7,7 @@
 
 #include <string>
 
+using stage5::awaiting;
 using stage5::fd_mutex;
 using stage5::side;
 using stage5::task;
@@ -21,16 +22,16 @@ namespace {
 class locking {
 public:
     locking(fd_mutex& which, side s) : which_(which), side_(s) {}
-    bool await_ready() {
+    awaiting<locking> operator co_await() && { return awaiting<locking>(*this); }
+    bool begin() {
         const auto entry = which_.lock(side_);
         entered_ = entry == fd_mutex::entry::in;
         return entry != fd_mutex::entry::busy;
     }
-    template <std::derived_from<stage5::goroutine> Promise>
-    bool await_suspend(std::coroutine_handle<Promise> who) {
-        return which_.lock(side_, who.promise(), entered_) == fd_mutex::entry::busy;
+    bool suspend(stage5::goroutine& who) {
+        return which_.lock(side_, who, entered_) == fd_mutex::entry::busy;
     }
-    bool await_resume() const { return entered_; }
+    [[nodiscard]] bool result() const { return entered_; }
 
 private:
     fd_mutex& which_;
@@ -48,8 +49,7 @@ struct life {
 
 task<> use_side(life& of, side s) {
     while (true) {
-        locking lock(of.mutex, s);
-        const bool entered = co_await lock;
+        const bool entered = co_await locking(of.mutex, s);
         if (!entered) break;
         auto& inside = of.inside[static_cast<std::size_t>(s)];
         expect(++inside == 1, "one at a time");
@@ -75,14 +75,16 @@ task<> refer(life& of) {
 }
 
 /// Awaits that the last has left.
-struct until_gone {
-    fd_mutex& which;
-    bool await_ready() const { return false; }
-    template <std::derived_from<stage5::goroutine> Promise>
-    bool await_suspend(std::coroutine_handle<Promise> who) {
-        return which.wait_until_gone(who.promise());
-    }
-    void await_resume() const {}
+class until_gone {
+public:
+    explicit until_gone(fd_mutex& which) : which_(which) {}
+    awaiting<until_gone> operator co_await() && { return awaiting<until_gone>(*this); }
+    static bool begin() { return false; }
+    bool suspend(stage5::goroutine& who) { return which_.wait_until_gone(who); }
+    static void result() {}
+
+private:
+    fd_mutex& which_;
 };
 
 task<> close_it(life& of, int turns) {
@@ -94,8 +96,7 @@ task<> close_it(life& of, int turns) {
         ++of.lasts;
         of.mutex.gone();
     }
-    until_gone waiting{of.mutex};
-    co_await waiting;
+    co_await until_gone(of.mutex);
     expect(of.lasts == 1, "the last has left before");
 }
 

@@ -28,16 +28,14 @@ namespace {
 /// Reads once, into a buffer of its own. \return what came, or the error's text
 task<std::string> read_once(conn from) {
     std::string buffer(100, '\0');
-    auto reading = from.read(std::span<char>(buffer));
-    const auto size = co_await reading;
+    const auto size = co_await from.read(std::span<char>(buffer));
     if (!size) co_return said(size);
     buffer.resize(*size);
     co_return buffer;
 }
 
 task<std::string> write_once(conn to, std::string bytes) {
-    auto writing = to.write(bytes);
-    const auto written = co_await writing;
+    const auto written = co_await to.write(bytes);
     co_return said(written);
 }
 
@@ -98,8 +96,7 @@ TEST_CASE("stage5 net: after close all calls say that it is closed, and with who
     in_a_world(2, []() -> task<> {
         const tcp_ends both;
         const auto who = ends_of(both.a);
-        auto closing = both.a.close();
-        const auto first = co_await closing;
+        const auto first = co_await both.a.close();
         expect_same(said(first), "ok");
         expect_same(co_await read_once(both.a), "read " + who + ": " + closed);
         expect_same(co_await write_once(both.a, "x"), "write " + who + ": " + closed);
@@ -117,9 +114,9 @@ TEST_CASE("stage5 net: a deadline for a closed connection is refused as Go does"
         const tcp_ends both;
         both.a.evict();
         const auto wanted = "set tcp " + both.a.local_addr().to_string() + ": " + closed;
-        expect_same(said(both.a.set_deadline(1)), wanted);
-        expect_same(said(both.a.set_read_deadline(1)), wanted);
-        expect_same(said(both.a.set_write_deadline(0)), wanted);
+        expect_same(said(both.a.set_deadline(stage5_tools::past)), wanted);
+        expect_same(said(both.a.set_read_deadline(stage5_tools::past)), wanted);
+        expect_same(said(both.a.set_write_deadline({})), wanted);
         co_return;
     });
 }
@@ -132,11 +129,9 @@ TEST_CASE("stage5 net: closing three times is an error twice, and nothing else",
         for (int i = 0; i < 3; ++i) expect_same(said(both.a.close_read()), "ok");
         for (int i = 0; i < 3; ++i) expect_same(said(both.a.close_write()), "ok");
         for (int i = 0; i < 3; ++i) {
-            auto closing = both.a.close();
-            const auto done = co_await closing;
+            const auto done = co_await both.a.close();
             expect_same(said(done), i == 0 ? "ok" : "close " + ends_of(both.a) + ": " + closed);
-            auto ending = listener.close();
-            const auto ended = co_await ending;
+            const auto ended = co_await listener.close();
             const auto again = "close tcp " + listener.addr().to_string() + ": " + closed;
             expect_same(said(ended), i == 0 ? "ok" : again);
         }
@@ -160,12 +155,10 @@ TEST_CASE("stage5 net: half a close of a connection that was reset fails as shut
 TEST_CASE("stage5 net: a read into nothing reads nothing, at once", "[TestZeroByteRead]") {
     in_a_world(1, []() -> task<> {
         const tcp_ends both;
-        auto reading = both.a.read(std::span<char>());
-        const auto got = co_await reading;
+        const auto got = co_await both.a.read(std::span<char>());
         expect(got && *got == 0, "nothing was sent");
         expect_same(co_await write_once(both.b, "x"), "ok");
-        auto again = both.a.read(std::span<char>());
-        const auto nothing = co_await again;
+        const auto nothing = co_await both.a.read(std::span<char>());
         expect(nothing && *nothing == 0, "something was sent");
         expect_same(co_await read_once(both.a), "x");
     });
@@ -193,8 +186,7 @@ TEST_CASE("stage5 net: a read and a write that wait end when we close",
         waiting.go(keep_read(both.a, read_says));
         waiting.go(keep_until_error(both.a, write_says));
         co_await sleep_for(2ms);
-        auto closing = both.a.close();
-        const auto done = co_await closing;
+        const auto done = co_await both.a.close();
         expect_same(said(done), "ok");
         co_await waiting.wait();
         expect_same(read_says, "read " + ends_of(both.a) + ": " + closed);
@@ -227,8 +219,7 @@ TEST_CASE("stage5 net: a reset has a number, is no timeout and is not our own cl
         const tcp_ends both;
         stage5_tools::reset_at_close(both.b);
         both.b.evict();
-        auto reading = both.a.read();
-        const auto got = co_await reading;
+        const auto got = co_await both.a.read();
         expect(!got && got.error().number() == ECONNRESET, "its number");
         expect(!got && !got.error().is_timeout() && !got.error().is_closed(), "its kind");
         expect(!got && got.error().what().op == "read", "its operation");
@@ -244,8 +235,7 @@ TEST_CASE("stage5 net: a connection is named by both ends, also over IPv6 and Un
             if (!made) continue; // no IPv6 here
             const auto name = made->addr().to_string();
             const auto client = co_await stage5_tools::dial(name, network);
-            auto accepting = made->accept();
-            const auto server = co_await accepting;
+            const auto server = co_await made->accept();
             expect_same(said(server), "ok");
             if (!server) continue;
             expect_same(client.remote_addr().to_string(), name);
@@ -261,8 +251,7 @@ TEST_CASE("stage5 net: options are set on both ends from the start, and can be c
     in_a_world(2, []() -> task<> {
         const auto listener = stage5_tools::listen();
         const auto client = co_await stage5_tools::dial(listener.name());
-        auto accepting = listener.accept();
-        const auto server = co_await accepting;
+        const auto server = co_await listener.accept();
         if (!server) co_return expect(false, said(server));
         for (const conn& each : {client, *server}) {
             expect(option(each, SOL_SOCKET, SO_KEEPALIVE) == 1, "keep-alive");

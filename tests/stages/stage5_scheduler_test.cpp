@@ -26,6 +26,7 @@ using stage5_tools::group;
 using stage5_tools::in_a_world;
 using stage5_tools::said;
 using stage5_tools::world;
+using stage5_tools::write_all;
 
 namespace {
 
@@ -54,8 +55,7 @@ task<> keep_read(conn from, std::string& text) {
 task<> take_bytes(conn from, std::size_t wanted, std::atomic<std::size_t>& got) {
     std::array<char, 1> byte{};
     while (got < wanted) {
-        auto reading = from.read(std::span<char>(byte));
-        const auto size = co_await reading;
+        const auto size = co_await from.read(std::span<char>(byte));
         if (!size || *size == 0) break;
         ++got;
     }
@@ -65,8 +65,7 @@ task<> pass_bytes(conn from, conn to, std::size_t wanted, std::atomic<std::size_
     while (passed < wanted) {
         const auto byte = co_await from.read(1);
         if (!byte || byte->empty()) break;
-        auto writing = to.write(*byte);
-        const auto written = co_await writing;
+        const auto written = co_await to.write(*byte);
         expect_same(said(written), "ok");
         ++passed;
     }
@@ -134,15 +133,13 @@ TEST_CASE("stage5 scheduler: a reader for whom there is always something keeps n
     in_a_world(1, []() -> task<> {
         const ends both;
         constexpr std::size_t much = 100'000;
-        auto writing = both.b.write(std::string(much, 'x'));
-        group reader;
+        group all;
+        all.go(write_all(both.b, std::string(much, 'x')));
         std::atomic<std::size_t> got = 0;
-        reader.go(take_bytes(both.a, much, got)); // a byte at a time
+        all.go(take_bytes(both.a, much, got)); // a byte at a time
         co_await sleep_for(1ms);
         expect(got < much, "others have a turn before it has read everything");
-        const auto written = co_await writing;
-        expect_same(said(written), "ok");
-        co_await reader.wait();
+        co_await all.wait();
     });
 }
 
@@ -150,15 +147,13 @@ TEST_CASE("stage5 scheduler: an echo of a client that floods it keeps nobody wai
     in_a_world(1, []() -> task<> {
         const ends in, out;
         constexpr std::size_t much = 100'000;
-        auto writing = in.b.write(std::string(much, 'x'));
         group both;
+        both.go(write_all(in.b, std::string(much, 'x')));
         std::atomic<std::size_t> got = 0, taken = 0;
         both.go(pass_bytes(in.a, out.a, much, got));
         both.go(take_bytes(out.b, much, taken));
         co_await sleep_for(1ms);
         expect(got < much, "others have a turn before it has read everything");
-        const auto written = co_await writing;
-        expect_same(said(written), "ok");
         co_await both.wait();
     });
 }

@@ -94,22 +94,22 @@ task<> world::until_done(task<> what) {
 }
 
 void group::go(task<> what) {
-    ++left_;
-    stage5::go(run(*this, std::move(what)));
+    left_.add();
+    stage5::go(run(left_, std::move(what)));
 }
 
-task<> group::run(group& of, task<> what) {
+task<> group::run(stage5::wait_group& of, task<> what) {
+    const stage5::deferred_done last(of);
     try {
         auto mine = std::move(what); // is gone before we say so
         co_await std::move(mine);
     } catch (const std::exception& error) {
         expect(false, error.what());
     }
-    --of.left_;
 }
 
 task<> group::wait() {
-    const bool ended = co_await comes_true([this] { return left_ == 0; });
+    const bool ended = co_await left_.wait(stage5::after(harness::must_happen));
     must(ended, "goroutines did not end");
 }
 
@@ -180,8 +180,7 @@ bool has_ipv6() {
 task<> accept_all(stage5::net::listener from) {
     std::vector<conn> all;
     while (true) {
-        auto accepting = from.accept();
-        auto client = co_await accepting;
+        auto client = co_await from.accept();
         if (!client) break;
         all.push_back(std::move(*client));
     }
@@ -203,11 +202,15 @@ task<std::string> read_all(conn from) {
     }
 }
 
+task<> write_all(conn to, std::string bytes) {
+    const auto written = co_await to.write(bytes);
+    expect_same(said(written), "ok");
+}
+
 task<std::string> write_until_error(conn to) {
     const std::string bytes(100'000, 'w');
     while (true) {
-        auto writing = to.write(bytes);
-        const auto written = co_await writing;
+        const auto written = co_await to.write(bytes);
         if (!written) co_return said(written);
     }
 }

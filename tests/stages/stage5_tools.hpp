@@ -11,6 +11,7 @@
 #include "stage5_coroutines/net.hpp"
 #include "stage5_coroutines/scheduler.hpp"
 #include "stage5_coroutines/task.hpp"
+#include "stage5_coroutines/wait_group.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -75,7 +76,10 @@ stage5::task<bool> comes_true(Condition holds) {
     co_return true;
 }
 
-/// Goroutines that somebody waits for. Go: sync.WaitGroup
+/// A deadline that is over.
+inline constexpr stage5::net::deadline past{std::chrono::nanoseconds(1)};
+
+/// Goroutines that a test waits for. Go: WaitGroup.Go
 class group {
 public:
     void go(stage5::task<> what);
@@ -83,8 +87,8 @@ public:
     stage5::task<> wait();
 
 private:
-    static stage5::task<> run(group& of, stage5::task<> what);
-    std::atomic<int> left_ = 0;
+    static stage5::task<> run(stage5::wait_group& of, stage5::task<> what);
+    stage5::wait_group left_;
 };
 
 /// The two ends of a Unix stream. To be made, and to go away, while there is a world.
@@ -131,6 +135,8 @@ stage5::task<> accept_all(stage5::net::listener from);
 stage5::task<stage5::net::conn> dial(std::string address, std::string network = "tcp");
 /// Everything up to the end of the stream; or the error's text.
 stage5::task<std::string> read_all(stage5::net::conn from);
+/// Writes all of it. The test fails if that fails.
+stage5::task<> write_all(stage5::net::conn to, std::string bytes);
 /// Writes without reading anything, until the write ends with an error. \return its text
 stage5::task<std::string> write_until_error(stage5::net::conn to);
 

@@ -18,23 +18,20 @@ namespace {
 /// One direction. The end of a stream is passed on, too; the other direction may still be in use.
 task<> pass_on(net::conn from, net::conn to) {
     while (true) {
-        auto reading = from.read();
-        const auto some = co_await reading;
+        const auto some = co_await from.read();
         if (!some) break;
         if (some->empty()) {
             static_cast<void>(to.close_write());
             co_return;
         }
-        auto writing = to.write(*some);
-        if (!co_await writing) break;
+        if (!co_await to.write(*some)) break;
     }
     from.evict(); // an error ends both directions
     to.evict();
 }
 
 task<> handle(net::conn client, std::string behind) {
-    auto dialing = net::dial("tcp", behind);
-    const auto server = co_await dialing;
+    const auto server = co_await net::dial("tcp", behind);
     if (!server) {
         log_printf("{}", server.error().message());
         co_return; // the last copy of client goes away, and closes it
@@ -48,8 +45,7 @@ task<> proxy(std::string address, std::string behind) {
     if (!listener) panic(listener.error().message());
     fmt::print("listening on {}\n", listener->name());
     while (true) {
-        auto accepting = listener->accept();
-        auto client = co_await accepting;
+        auto client = co_await listener->accept();
         if (!client) panic(client.error().message());
         go(handle(*std::move(client), behind));
     }

@@ -1,0 +1,58 @@
+#pragma once
+/// \file
+/// Waiting for goroutines to end. Go: sync.WaitGroup.
+
+#include "chan.hpp"
+#include "scheduler.hpp"
+#include "task.hpp"
+
+#include <mutex>
+
+namespace stage5 {
+
+/// Counts what has not ended yet, and lets a goroutine wait until nothing is left. Thread-safe.
+/// Whoever waits may destroy it afterwards.
+class wait_group {
+public:
+    /// Counts `count` more. To be called before they begin. Go: WaitGroup.Add
+    void add(std::size_t count = 1) {
+        const std::lock_guard lock(mutex_);
+        left_ += count;
+    }
+    /// Counts one less. Go: WaitGroup.Done
+    void done() {
+        const std::lock_guard lock(mutex_); // also against wait(), after which we may be gone
+        if (--left_ == 0) none_left_.try_send(0);
+    }
+    /// How many have not ended.
+    [[nodiscard]] std::size_t count() {
+        const std::lock_guard lock(mutex_);
+        return left_;
+    }
+    /// Waits until none is left, or until the point in time `until`; time_point{} is never. One
+    /// goroutine at a time. \return false if it is too late. Go: WaitGroup.Wait
+    task<bool> wait(time_point until = {}) {
+        while (count() != 0)
+            if (!co_await none_left_.receive(until)) co_return count() == 0;
+        co_return true;
+    }
+
+private:
+    std::mutex mutex_; ///< protects left_
+    std::size_t left_ = 0;
+    chan<char> none_left_{1};
+};
+
+/// Calls done() when it goes away, however its coroutine ends. Go: defer wg.Done()
+class deferred_done {
+public:
+    explicit deferred_done(wait_group& of) : of_(of) {} ///< \param of has counted the coroutine
+    deferred_done(const deferred_done&) = delete;
+    deferred_done& operator=(const deferred_done&) = delete;
+    ~deferred_done() { of_.done(); }
+
+private:
+    wait_group& of_;
+};
+
+} // namespace stage5
