@@ -131,7 +131,7 @@ TEST_CASE("stage5: wherever one waits, a close ends it and leaves no frame") {
             const auto connects = [](stage5::address to,
                                      std::shared_ptr<stage5::net::cancellation> by) -> task<> {
                 const auto made = co_await stage5::net::dial_serial("tcp", stage5_tools::only(to),
-                                                                    0, by);
+                                                                    {}, by);
                 expect(!made && made.error().is_closed(), said(made));
             };
             const auto writes = [](conn to) -> task<> {
