@@ -31,7 +31,7 @@ poll_event read_event(const epoll_event& event) {
     return {.tag = std::bit_cast<event_tag>(std::uint64_t{event.data.u64}),
             .readable = (what & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0,
             .writable = (what & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0,
-            .ended = (what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0,
+            .cuts_reads = (what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0,
             .error = what == EPOLLERR};
 }
 
@@ -51,7 +51,11 @@ std::expected<void, syscall_error> poller::open() {
 
 // [add]
 std::expected<void, syscall_error> poller::add(int fd, event_tag tag) {
-    auto event = make_event(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, tag);
+    // Go's flags, as in the articles: bytes to read (IN), room to write (OUT), the peer's FIN
+    // (RDHUP), and each of them told once, when it happens (ET). The kernel adds ERR and HUP.
+    // PRI, urgent data, is ours: a read stops in front of it as it does in front of a FIN. With
+    // both announced, a short read needs no second one that finds nothing and fails with EAGAIN.
+    auto event = make_event(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET, tag);
     if (trace::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0) return {};
     return std::unexpected(syscall_error{"epoll_ctl", errno});
 }
