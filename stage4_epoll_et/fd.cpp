@@ -91,7 +91,8 @@ std::expected<std::size_t, io_error> fd::read(std::span<char> buffer, waiter& w)
     if (!entered) return std::unexpected(entered.error());
     if (buffer.empty()) return 0;
     // Go always tries first, and pays a third system call for most messages. After a read that has
-    // drained the socket this call waits first: an edge that has come since then is in the word.
+    // drained the socket, this one waits first. An edge that has come since is in the word, and an
+    // edge that reports the stream's end or urgent data only now will end the wait.
     bool skip_try = drained_ && !pd_->cuts_reads();
     const auto status = skip_try ? pd_->check(side::read) : pd_->prepare(side::read);
     if (status != poll_status::ready) return std::unexpected(from(status));
@@ -110,8 +111,8 @@ std::expected<std::size_t, io_error> fd::read(std::span<char> buffer, waiter& w)
 
 /// Reads once, and records whether the read was short. TCP fills the buffer as far as it can, so a
 /// short read has emptied the receive queue, unless it stopped at urgent data or in front of a FIN
-/// (Go issue 8891 was a hang because of that). The kernel announces those two: poll_desc's
-/// cuts_reads(). A Unix socket also stops between messages, and announces nothing.
+/// (which made programs hang in Go issue 8891). The poller announces both: see cuts_reads(). A Unix
+/// socket also stops between messages, and the poller does not announce that.
 std::expected<std::size_t, syscall_error> fd::receive(std::span<char> buffer) {
     buffer = buffer.first(std::min(buffer.size(), most_bytes));
     const auto n = stage4::read(get(), buffer);

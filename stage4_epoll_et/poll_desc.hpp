@@ -85,9 +85,10 @@ public:
     /// short. Until then a short read of a TCP socket proves that its receive queue was empty.
     [[nodiscard]] bool cuts_reads() const { return (info_.load() & cut_bit) != 0; }
 
-    /// Records what an event for the life `sequence` says, for ever in the case of `cuts_reads`. To
-    /// be called before edge(): the reader that an edge lets try again must find the mark.
-    /// \param error the event is nothing but an error. Go: setEventErr
+    /// Records what an event of the life `sequence` says. It has to come before edge(), so that a
+    /// reader that the event wakes finds the mark.
+    /// \param cuts_reads stays recorded until the life ends
+    /// \param error it is nothing but an error; another event takes that back. Go: setEventErr
     void mark(std::uint32_t sequence, bool cuts_reads, bool error);
     /// An edge for it. \return whom to wake, if anybody. Go: netpollready
     waiter* edge(side s, std::uint32_t sequence) { return unblock(s, true, sequence); }

@@ -51,10 +51,10 @@ std::expected<void, syscall_error> poller::open() {
 
 // [add]
 std::expected<void, syscall_error> poller::add(int fd, event_tag tag) {
-    // Go's flags, as in the articles: bytes to read (IN), room to write (OUT), the peer's FIN
-    // (RDHUP), and each of them told once, when it happens (ET). The kernel adds ERR and HUP.
-    // PRI, urgent data, is ours: a read stops in front of it as it does in front of a FIN. With
-    // both announced, a short read needs no second one that finds nothing and fails with EAGAIN.
+    // The articles' flags, and Go's: report bytes to read (IN), room to write (OUT) and the peer's
+    // FIN (RDHUP), each of them once, when it happens (ET). The kernel adds ERR and HUP. We add
+    // PRI, urgent data, because a read stops short in front of it as in front of a FIN. As long as
+    // neither has been reported, a short read proves that no bytes are left.
     auto event = make_event(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET, tag);
     if (trace::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0) return {};
     return std::unexpected(syscall_error{"epoll_ctl", errno});

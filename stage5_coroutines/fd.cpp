@@ -114,8 +114,8 @@ void fd::leave(bool last) {
 
 /// Reads once, and records whether the read was short. TCP fills the buffer as far as it can, so a
 /// short read has emptied the receive queue, unless it stopped at urgent data or in front of a FIN
-/// (Go issue 8891 was a hang because of that). The kernel announces those two: poll_desc's
-/// cuts_reads(). A Unix socket also stops between messages, and announces nothing.
+/// (which made programs hang in Go issue 8891). The poller announces both: see cuts_reads(). A Unix
+/// socket also stops between messages, and the poller does not announce that.
 std::expected<std::size_t, syscall_error> fd::receive(std::span<char> buffer) {
     const std::size_t size = std::min(buffer.size(), most_bytes);
     while (true) {
