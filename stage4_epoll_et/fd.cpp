@@ -6,12 +6,10 @@
 #include "trace.hpp"
 
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 namespace stage4 {
@@ -47,6 +45,13 @@ std::unexpected<io_error> failed(const syscall_error& error) {
     return std::unexpected(io_error{io_error::reason::failed, error});
 }
 
+bool is_tcp(int socket) {
+    int protocol = 0;
+    socklen_t size = sizeof protocol;
+    ::getsockopt(socket, SOL_SOCKET, SO_PROTOCOL, &protocol, &size);
+    return protocol == IPPROTO_TCP;
+}
+
 } // namespace
 
 std::string io_error::message() const {
@@ -67,19 +72,17 @@ std::string io_error::message() const {
     return call.message();
 }
 
-std::expected<fd, syscall_error> fd::open(netpoll& poll, unique_fd socket, bool asks) {
+std::expected<fd, syscall_error> fd::open(netpoll& poll, unique_fd socket) {
     const auto pd = poll.add(socket.get());
     if (!pd) return std::unexpected(pd.error());
-    const int on = 1;
-    if (!asks) asks = ::setsockopt(socket.get(), IPPROTO_TCP, TCP_INQ, &on, sizeof on) == 0;
-    return fd(poll, **pd, std::move(socket), asks);
+    return fd(poll, **pd, std::move(socket));
 }
 
-fd::fd(netpoll& poll, poll_desc& pd, unique_fd socket, bool asks)
-    : socket_(std::move(socket)), asks_(asks), poll_(&poll), pd_(&pd) {}
+fd::fd(netpoll& poll, poll_desc& pd, unique_fd socket)
+    : socket_(std::move(socket)), is_tcp_(is_tcp(socket_.get())), poll_(&poll), pd_(&pd) {}
 
 fd::fd(fd&& other) noexcept
-    : socket_(std::move(other.socket_)), asks_(other.asks_), drained_(other.drained_),
+    : socket_(std::move(other.socket_)), is_tcp_(other.is_tcp_), drained_(other.drained_),
       poll_(other.poll_), pd_(std::exchange(other.pd_, nullptr)) {}
 
 // [read]
@@ -87,14 +90,15 @@ std::expected<std::size_t, io_error> fd::read(std::span<char> buffer, waiter& w)
     const auto entered = enter(side::read);
     if (!entered) return std::unexpected(entered.error());
     if (buffer.empty()) return 0;
-    // Go tries first, always, and pays a third system call for most messages. Who knows that
-    // nothing is left may wait first: an edge that came since is in the word.
-    bool skip_try = drained_ && !pd_->ended();
+    // Go always tries first, and pays a third system call for most messages. After a read that has
+    // drained the socket, this one waits first. An edge that has come since is in the word, and an
+    // edge that reports the stream's end or urgent data only now will end the wait.
+    bool skip_try = drained_ && !pd_->cuts_reads();
     const auto status = skip_try ? pd_->check(side::read) : pd_->prepare(side::read);
     if (status != poll_status::ready) return std::unexpected(from(status));
     while (true) {
         if (!skip_try) {
-            const auto n = receive(buffer.first(std::min(buffer.size(), most_bytes)));
+            const auto n = receive(buffer);
             if (n) return *n;
             if (!would_block(n.error())) return failed(n.error());
         }
@@ -105,29 +109,15 @@ std::expected<std::size_t, io_error> fd::read(std::span<char> buffer, waiter& w)
 }
 // [read]
 
-/// recv, and whether it has taken all there is. A short count alone does not tell: a read also
-/// stops at urgent data, and ends before an end of file that came along (Go issue 8891 was such a
-/// hang). TCP counts what is left, the end of file as one more; a Unix socket is always asked.
+/// Reads once, and records whether the read was short. TCP fills the buffer as far as it can, so a
+/// short read has emptied the receive queue, unless it stopped at urgent data or in front of a FIN
+/// (which made programs hang in Go issue 8891). The poller announces both: see cuts_reads(). A Unix
+/// socket also stops between messages, and the poller does not announce that.
 std::expected<std::size_t, syscall_error> fd::receive(std::span<char> buffer) {
-    if (!asks_) return stage4::read(get(), buffer);
-    iovec into{buffer.data(), buffer.size()};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control;
-    msghdr message{};
-    message.msg_iov = &into;
-    message.msg_iovlen = 1;
-    while (true) {
-        message.msg_control = control.data();
-        message.msg_controllen = control.size();
-        const auto n = trace::recvmsg(get(), &message, 0);
-        if (n >= 0) {
-            int left = 1;
-            const cmsghdr* const header = CMSG_FIRSTHDR(&message);
-            if (header != nullptr) std::memcpy(&left, CMSG_DATA(header), sizeof left);
-            drained_ = left == 0;
-            return static_cast<std::size_t>(n);
-        }
-        if (errno != EINTR) return std::unexpected(syscall_error{"read", errno});
-    }
+    buffer = buffer.first(std::min(buffer.size(), most_bytes));
+    const auto n = stage4::read(get(), buffer);
+    if (n) drained_ = is_tcp_ && *n < buffer.size();
+    return n;
 }
 
 // [write]
@@ -158,7 +148,7 @@ std::expected<fd, io_error> fd::accept(waiter& w) {
     while (true) {
         auto client = stage4::accept(get());
         if (client) {
-            auto opened = open(*poll_, std::move(client->fd), asks_);
+            auto opened = open(*poll_, std::move(client->fd));
             if (opened) return std::move(*opened);
             return failed(opened.error()); // the connection is closed, the listener is not
         }

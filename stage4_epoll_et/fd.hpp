@@ -43,9 +43,7 @@ struct io_error {
 class fd {
 public:
     /// Takes a non-blocking socket into the poller. Go: netFD.init.
-    /// \param asks whether TCP_INQ is on already, inherited from the listener
-    static std::expected<fd, syscall_error> open(netpoll& poll, unique_fd socket,
-                                                 bool asks = false);
+    static std::expected<fd, syscall_error> open(netpoll& poll, unique_fd socket);
     fd(fd&& other) noexcept;      ///< of which no call may be pending; `other` is closed then
     fd& operator=(fd&&) = delete; ///< a call that is pending would lose what it waits for
     ~fd(); ///< as close(), and the number is free: who was woken must not call
@@ -74,7 +72,7 @@ public:
     [[nodiscard]] int get() const { return socket_.get(); }
 
 private:
-    fd(netpoll& poll, poll_desc& pd, unique_fd socket, bool asks);
+    fd(netpoll& poll, poll_desc& pd, unique_fd socket);
     std::expected<void, io_error> enter(side s);
     std::expected<void, io_error> wait(side s, waiter& w);
     std::expected<std::size_t, syscall_error> receive(std::span<char> buffer);
@@ -83,8 +81,8 @@ private:
     unique_fd socket_;
     std::uint8_t parked_ = 0; ///< a bit for each side with a pending call: they hold the number
     bool closing_ = false;
-    bool asks_ = false;    ///< TCP_INQ: each read says how much it has left behind
-    bool drained_ = false; ///< and the last one has left nothing
+    bool is_tcp_;          ///< its short reads prove something, see receive()
+    bool drained_ = false; ///< the last read was short
     bool connecting_ = false;
     netpoll* poll_;
     poll_desc* pd_;

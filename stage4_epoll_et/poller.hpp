@@ -31,8 +31,10 @@ struct poll_event {
     event_tag tag;         ///< as it was told to add()
     bool readable = false; ///< IN, RDHUP, HUP or ERR. Go: mode 'r'
     bool writable = false; ///< OUT, HUP or ERR. Go: mode 'w'
-    bool ended = false;    ///< the peer shut down or is gone: a read may not wait for another edge
-    bool error = false;    ///< an error and nothing else
+    /// RDHUP, HUP, ERR or PRI: the stream's end or urgent data, in front of which a read stops
+    /// short. From now on a short read does not prove that nothing is left.
+    bool cuts_reads = false;
+    bool error = false; ///< an error and nothing else
 };
 
 /// epoll_create1, epoll_ctl, epoll_wait, and a way to end a wait early. add, remove and interrupt

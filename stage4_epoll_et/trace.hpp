@@ -108,10 +108,6 @@ inline ssize_t recv(int fd, void* into, std::size_t size, int flags, place at = 
     return note("recv", fd, at, [=] { return ::recv(fd, into, size, flags); });
 }
 
-inline ssize_t recvmsg(int fd, msghdr* into, int flags, place at = place::current()) {
-    return note("recvmsg", fd, at, [=] { return ::recvmsg(fd, into, flags); });
-}
-
 inline ssize_t send(int fd, const void* from, std::size_t size, int flags,
                     place at = place::current()) {
     return note("send", fd, at, [=] { return ::send(fd, from, size, flags); });

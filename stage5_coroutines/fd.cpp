@@ -1,5 +1,5 @@
 /// \file
-/// Top-down: into the poller, deadlines, close, and what each read asks of TCP.
+/// Top-down: into the poller, deadlines, close, and reading once.
 
 #include "fd.hpp"
 
@@ -8,15 +8,27 @@
 #include "trace.hpp"
 
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <new>
 
 namespace stage5 {
+namespace {
+
+/// A read moves at most this much. The kernel has a bound of its own, at which a read comes back
+/// short although something is left. Go: maxRW.
+constexpr std::size_t most_bytes = std::size_t{1} << 30;
+
+bool is_tcp(int socket) {
+    int protocol = 0;
+    socklen_t size = sizeof protocol;
+    ::getsockopt(socket, SOL_SOCKET, SO_PROTOCOL, &protocol, &size);
+    return protocol == IPPROTO_TCP;
+}
+
+} // namespace
 
 /// Go: convertErr.
 io_error from(poll_status status) {
@@ -52,22 +64,24 @@ std::string io_error::message(std::string_view call) const {
     return syscall_error{call, number}.message();
 }
 
-std::expected<fd_ref, syscall_error> fd::open(unique_fd socket, const address& peer, bool asks) {
+std::expected<fd_ref, syscall_error> fd::open(unique_fd socket, const address& peer) {
     address local;
     ::getsockname(socket.get(), &local.any, &local.length);
     auto& poll = scheduler::current().poll();
     const auto pd = poll.add(socket.get());
     if (!pd) return std::unexpected(pd.error());
-    const int on = 1;
-    if (!asks) asks = ::setsockopt(socket.get(), IPPROTO_TCP, TCP_INQ, &on, sizeof on) == 0;
     try {
         names who(local, peer); // before the socket is moved: it must be ours when that fails
-        return fd_ref(new fd(std::move(socket), **pd, std::move(who), asks));
+        return fd_ref(new fd(std::move(socket), **pd, std::move(who)));
     } catch (const std::bad_alloc&) {
         poll.unblock(**pd);
         poll.remove(**pd);
         return std::unexpected(syscall_error{"new", ENOMEM});
     }
+}
+
+fd::fd(unique_fd socket, poll_desc& pd, names who)
+    : socket_(std::move(socket)), is_tcp_(is_tcp(socket_.get())), pd_(&pd), names_(std::move(who)) {
 }
 
 fd::~fd() {
@@ -98,25 +112,17 @@ void fd::leave(bool last) {
     mutex_.gone();
 }
 
-/// recv, and whether it has taken all there is. A short count alone does not tell: a read also
-/// stops at urgent data, and ends before an end of file that came along (Go issue 8891 was such a
-/// hang). TCP counts what is left, the end of file as one more; a Unix socket is always asked.
+/// Reads once, and records whether the read was short. TCP fills the buffer as far as it can, so a
+/// short read has emptied the receive queue, unless it stopped at urgent data or in front of a FIN
+/// (which made programs hang in Go issue 8891). The poller announces both: see cuts_reads(). A Unix
+/// socket also stops between messages, and the poller does not announce that.
 std::expected<std::size_t, syscall_error> fd::receive(std::span<char> buffer) {
-    iovec into{buffer.data(), buffer.size()};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control;
-    msghdr message{};
-    message.msg_iov = &into;
-    message.msg_iovlen = 1;
+    const std::size_t size = std::min(buffer.size(), most_bytes);
     while (true) {
-        message.msg_control = control.data();
-        message.msg_controllen = control.size();
-        const auto n = asks_ ? trace::recvmsg(get(), &message, 0)
-                             : trace::read(get(), buffer.data(), buffer.size());
+        const auto n = is_tcp_ ? trace::recv(get(), buffer.data(), size, 0)
+                               : trace::read(get(), buffer.data(), size);
         if (n >= 0) {
-            int left = 1;
-            const cmsghdr* const header = asks_ ? CMSG_FIRSTHDR(&message) : nullptr;
-            if (header != nullptr) std::memcpy(&left, CMSG_DATA(header), sizeof left);
-            drained_ = left == 0;
+            drained_ = is_tcp_ && static_cast<std::size_t>(n) < size;
             return static_cast<std::size_t>(n);
         }
         if (errno != EINTR) return std::unexpected(syscall_error{"read", errno});

@@ -49,10 +49,8 @@ class fd_ref;
 class fd {
 public:
     /// Takes a non-blocking socket into the poller of the scheduler. Go: netFD.init.
-    /// \param asks whether TCP_INQ is on already, inherited from the listener
     /// \param peer who is at the other end, where somebody is
-    static std::expected<fd_ref, syscall_error> open(unique_fd socket, const address& peer = {},
-                                                     bool asks = false);
+    static std::expected<fd_ref, syscall_error> open(unique_fd socket, const address& peer = {});
     fd(const fd&) = delete;            ///< it is shared through fd_ref
     fd& operator=(const fd&) = delete; ///< the same
 
@@ -87,8 +85,7 @@ private:
     friend class write_call;
     friend class close_call;
 
-    fd(unique_fd socket, poll_desc& pd, names who, bool asks)
-        : socket_(std::move(socket)), asks_(asks), pd_(&pd), names_(std::move(who)) {}
+    fd(unique_fd socket, poll_desc& pd, names who);
     ~fd();
     static void* operator new(std::size_t size) { return frame_cache::allocate(size); }
     static void operator delete(void* what, std::size_t size) { frame_cache::release(what, size); }
@@ -98,8 +95,8 @@ private:
     fd_mutex mutex_;
     std::atomic<std::uint32_t> owners_ = 1; ///< fd_refs
     unique_fd socket_;
-    bool asks_;            ///< TCP_INQ: each read says how much it has left behind
-    bool drained_ = false; ///< and the last one has left nothing; of who has the reading side
+    bool is_tcp_;          ///< its short reads prove something, see receive()
+    bool drained_ = false; ///< the last read was short; belongs to the call that has the read side
     poll_desc* pd_;
     names names_;
 };

@@ -5,6 +5,7 @@
 
 #include "trace.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 namespace stage5 {
@@ -52,6 +53,7 @@ bool fd_call<Call>::suspend(goroutine& who) try {
 /// nothing is left may wait first. \return whether there is a result
 template <typename Call>
 bool fd_call<Call>::first_try() {
+    if (self().asks_for_nothing()) return true; // no prepare(): it would forget an edge
     const bool skips = self().skips_try();
     auto status = prepare(skips);
     if (status == poll_status::timed_out && self().goes_on()) status = prepare(skips);
@@ -115,7 +117,6 @@ template class fd_call<writable_call>;
 template class fd_call<slow_write>;
 
 bool read_call::attempt() {
-    if (into_.empty()) return true; // as if it were the end of the stream. Go issue 15735
     const auto n = receive(into_);
     if (!n) return ended_by(n.error().number);
     count_ = *n;
@@ -129,7 +130,8 @@ std::expected<std::size_t, io_error> read_call::result() {
 }
 
 std::span<char> borrowing_read_call::lent() const {
-    return scheduler::buffer().first(static_cast<std::size_t>(number_));
+    const auto all = scheduler::buffer();
+    return all.first(std::min(static_cast<std::size_t>(number_), all.size()));
 }
 
 bool borrowing_read_call::attempt() {
@@ -149,7 +151,7 @@ bool accept_call::attempt() {
     auto client = stage5::accept(on_->get());
     if (!client) return ended_by(client.error().number);
     // If that fails the connection is closed, the listener not.
-    auto opened = fd::open(std::move(client->fd), client->peer, asks());
+    auto opened = fd::open(std::move(client->fd), client->peer);
     if (!opened) return ended_by(opened.error().number);
     client_ = std::move(*opened);
     return true;

@@ -47,20 +47,20 @@ protected:
     void leave();
     /// \return whether that is a result: EAGAIN is none
     bool ended_by(int number);
+    /// True for a read of no bytes, which has its result at once. Go issue 15735
+    [[nodiscard]] static bool asks_for_nothing() { return false; }
     /// Whether there is nothing to be had before the next edge, and a try would be wasted.
     [[nodiscard]] static bool skips_try() { return false; }
     /// Whether a deadline that has come does not count, because the call has just moved it.
     [[nodiscard]] static bool goes_on() { return false; }
     /// fd's friend is this class, not those that are made from it.
-    [[nodiscard]] bool is_drained() const { return on_->drained_ && !on_->pd_->ended(); }
-    /// For what is accepted: it inherits TCP_INQ.
-    [[nodiscard]] bool asks() const { return on_->asks_; }
+    [[nodiscard]] bool is_drained() const { return on_->drained_ && !on_->pd_->cuts_reads(); }
     /// Without waiting. \return or EAGAIN and the like
     std::expected<std::size_t, syscall_error> receive(std::span<char> into) {
         return on_->receive(into);
     }
 
-    /// For await_resume(): how it has failed, if so.
+    /// How it has failed, if so. For result().
     [[nodiscard]] io_error error() const { return {why_, number_}; }
     [[nodiscard]] bool failed() const { return why_ != io_error::reason::none; } ///< whether it has
     /// Its result is that it has failed.
@@ -102,6 +102,7 @@ public:
 
 private:
     friend fd_call;
+    [[nodiscard]] bool asks_for_nothing() const { return into_.empty(); }
     [[nodiscard]] bool skips_try() const { return is_drained(); }
     bool attempt();
 
@@ -115,7 +116,7 @@ class borrowing_read_call : public fd_call<borrowing_read_call> {
 public:
     static constexpr std::string_view op = "read"; ///< as errors call it
     using value = std::span<const char>;           ///< what was read, where it was lent
-    /// \param at_most bytes, up to the size of scheduler::buffer()
+    /// \param at_most bytes, and never more than scheduler::buffer() has
     borrowing_read_call(fd& on, std::uint32_t at_most) : fd_call(on, side::read) {
         number_ = static_cast<int>(at_most); // and then, how many there were
     }
@@ -123,6 +124,7 @@ public:
 
 private:
     friend fd_call;
+    [[nodiscard]] bool asks_for_nothing() const { return number_ == 0; }
     [[nodiscard]] bool skips_try() const { return is_drained(); }
     [[nodiscard]] std::span<char> lent() const;
     bool attempt();

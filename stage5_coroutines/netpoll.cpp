@@ -124,7 +124,7 @@ void netpoll::wait(nanotime delay) {
     // An old event may have a new owner's poll_desc by now: each step compares the numbers.
     for (const auto& event : events) {
         poll_desc& pd = at(event.tag.index);
-        pd.mark(event.tag.sequence, event.ended, event.error);
+        pd.mark(event.tag.sequence, event.cuts_reads, event.error);
         waiter* const reader = event.readable ? pd.edge(side::read, event.tag.sequence) : nullptr;
         waiter* const writer = event.writable ? pd.edge(side::write, event.tag.sequence) : nullptr;
         if (reader != nullptr) reader->wake(*reader);

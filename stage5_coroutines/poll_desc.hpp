@@ -81,11 +81,15 @@ public:
     [[nodiscard]] bool has_waiter(side s) const {
         return (words_[static_cast<std::size_t>(s)].load() & state_mask) > ready;
     }
-    /// Whether the stream has been announced to end (RDHUP, HUP or ERR).
-    [[nodiscard]] bool ended() const { return (info_.load() & ended_bit) != 0; }
+    /// True once the stream's end or urgent data has been announced, in front of which a read stops
+    /// short. Until then a short read of a TCP socket proves that its receive queue was empty.
+    [[nodiscard]] bool cuts_reads() const { return (info_.load() & cut_bit) != 0; }
 
-    /// An event for the life `sequence`. \param error it was nothing but an error. Go: setEventErr
-    void mark(std::uint32_t sequence, bool ended, bool error);
+    /// Records what an event of the life `sequence` says. It has to come before edge(), so that a
+    /// reader that the event wakes finds the mark.
+    /// \param cuts_reads stays recorded until the life ends
+    /// \param error it is nothing but an error; another event takes that back. Go: setEventErr
+    void mark(std::uint32_t sequence, bool cuts_reads, bool error);
     /// An edge for it. \return whom to wake, if anybody. Go: netpollready
     waiter* edge(side s, std::uint32_t sequence) { return unblock(s, true, sequence); }
 
@@ -111,7 +115,7 @@ private:
     using word = std::uint64_t;
     static constexpr word nil = 0, ready = 1, wait = 2; ///< anything above: a waiter's address
     static constexpr word state_mask = (word{1} << 48) - 1;
-    static constexpr word closing_bit = 1, error_bit = 2, ended_bit = 4, expired_bit = 8;
+    static constexpr word closing_bit = 1, error_bit = 2, cut_bit = 4, expired_bit = 8;
     static constexpr nanotime expired = -1; ///< stays so until the deadline is set anew
 
     static word life(std::uint32_t sequence) { return static_cast<word>(sequence) << 48; }
@@ -213,11 +217,11 @@ waiter* basic_poll_desc<Atomic>::unblock(side s, bool io_ready, std::uint32_t se
 // [unblock]
 
 template <template <typename> class Atomic>
-void basic_poll_desc<Atomic>::mark(std::uint32_t sequence, bool ended, bool error) {
+void basic_poll_desc<Atomic>::mark(std::uint32_t sequence, bool cuts_reads, bool error) {
     word old = info_.load();
     while (old >> 32 == sequence) {
         word wanted = error ? old | error_bit : old & ~error_bit;
-        if (ended) wanted |= ended_bit;
+        if (cuts_reads) wanted |= cut_bit;
         if (wanted == old || info_.compare_exchange_strong(old, wanted)) return;
     }
 }

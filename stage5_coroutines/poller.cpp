@@ -31,7 +31,7 @@ poll_event read_event(const epoll_event& event) {
     return {.tag = std::bit_cast<event_tag>(std::uint64_t{event.data.u64}),
             .readable = (what & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0,
             .writable = (what & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0,
-            .ended = (what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0,
+            .cuts_reads = (what & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0,
             .error = what == EPOLLERR};
 }
 
@@ -51,7 +51,11 @@ std::expected<void, syscall_error> poller::open() {
 
 // [add]
 std::expected<void, syscall_error> poller::add(int fd, event_tag tag) {
-    auto event = make_event(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, tag);
+    // The articles' flags, and Go's: report bytes to read (IN), room to write (OUT) and the peer's
+    // FIN (RDHUP), each of them once, when it happens (ET). The kernel adds ERR and HUP. We add
+    // PRI, urgent data, because a read stops short in front of it as in front of a FIN. As long as
+    // neither has been reported, a short read proves that no bytes are left.
+    auto event = make_event(EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET, tag);
     if (trace::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0) return {};
     return std::unexpected(syscall_error{"epoll_ctl", errno});
 }

@@ -36,11 +36,11 @@ COLUMNS = {"us": ("server.cpu_ns_per_message", 1e-3, 2),
            "calls": ("calls.all", 1, 2)}
 
 NAMES = {"en": {"bare": "bare epoll loop", "go": "Go", "asio": "Asio", "uv": "libuv", "uring": "io_uring",
-                "always_try": "stage 5, always trying", "short_count": "stage 5, trusting a short count",
+                "always_try": "stage 5, always trying",
                 "malloc_frames": "stage 5, frames from malloc", "wake_for_one": "stage 5, waking for one", "untraced": "stage 5 without --trace",
                 "stage2": "stage 2, poll", "stage2-select": "stage 2, select", "stage2-spin": "stage 2, spin"},
          "zh": {"bare": "裸 epoll 循环", "go": "Go", "asio": "Asio", "uv": "libuv", "uring": "io_uring",
-                "always_try": "第 5 阶段，总是先试", "short_count": "第 5 阶段，轻信短读",
+                "always_try": "第 5 阶段，总是先试",
                 "malloc_frames": "第 5 阶段，帧来自 malloc", "wake_for_one": "第 5 阶段，有一个就唤醒", "untraced": "第 5 阶段，去掉 --trace",
                 "stage2": "第 2 阶段，poll", "stage2-select": "第 2 阶段，select",
                 "stage2-spin": "第 2 阶段，spin"}}

@@ -14,7 +14,7 @@ from sources import source_page, stage_directory
 
 WAITS = ("poll", "select", "epoll_wait", "epoll_pwait2")
 TURNS = ("turn", "resume")
-READS = ("read", "recv", "recvmsg")
+READS = ("read", "recv")
 WRITES = ("send", "sendmsg")
 WAKES = ("ready", "timer")
 WITHOUT_RESULT = (*TURNS, *WAKES, "park", "close")

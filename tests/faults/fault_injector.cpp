@@ -7,8 +7,8 @@
 ///
 ///  - Only connections are hit by recv, send and epoll_ctl.
 ///  - Connecting that is interrupted, or in progress, goes on in the kernel.
-///  - EAGAIN is for descriptors that don't block, and another edge follows: bytes that the kernel
-///    has not shown yet are announced when it shows them.
+///  - EAGAIN is for descriptors that don't block. Another edge follows it, and a recv that was made
+///    to fall short: bytes that the kernel has not shown yet are announced when it shows them.
 ///  - An error of a connection is told once. After that, reading finds the end and writing EPIPE;
 ///    and the peer gets a reset when it is closed.
 
@@ -44,19 +44,6 @@ ssize_t recv(int fd, void* buffer, size_t size, int flags) {
     ssize_t result = 0;
     const auto allowed = size == 0 ? 0 : allow(call::recv, fd, size, result);
     return allowed == 0 && size != 0 ? result : real(fd, buffer, allowed, flags);
-}
-
-ssize_t recvmsg(int fd, msghdr* message, int flags) {
-    static const auto real = next<decltype(::recvmsg)>("recvmsg");
-    ssize_t result = 0;
-    msghdr changed = *message;
-    iovec first{};
-    if (!allow(call::recv, fd, changed, first, result)) return result;
-    result = real(fd, &changed, flags);
-    message->msg_controllen = changed.msg_controllen;
-    message->msg_flags = changed.msg_flags;
-    message->msg_namelen = changed.msg_namelen;
-    return result;
 }
 
 ssize_t send(int fd, const void* buffer, size_t size, int flags) {

@@ -14,7 +14,7 @@
 ///     least=N          and only where it is asked for N bytes or more
 ///     timer=N          a signal every N microseconds, without SA_RESTART
 ///
-/// CALL is recv (recvmsg, too), send (sendmsg, too), accept4, epoll_wait (epoll_pwait2, too),
+/// CALL is recv, send (sendmsg, too), accept4, epoll_wait (epoll_pwait2, too),
 /// epoll_pwait2, epoll_ctl, poll, select, socket, connect, getsockopt (of SO_ERROR: that is what it
 /// tells), getaddrinfo, pthread_create or malloc (and so operator new). FAULT is an errno's name in
 /// small letters, or one of getaddrinfo's, or `short` (recv, send: less than was asked for;

@@ -78,11 +78,12 @@ std::size_t allow(call where, int fd, std::size_t most, ssize_t& result) {
         return fault != EAGAIN || does_not_block(fd);
     });
     if (found.fault == 0) return most;
+    // TCP holds nothing back when it is read: what is left has to come later, with an edge.
+    if (found.fault == EAGAIN || (where == call::recv && !is_errno(found.fault)))
+        announce_again(fd);
     if (found.fault == fault_byte) return 1;
     if (found.fault == fault_short) return 1 + found.random % (most - 1);
-    if (found.fault == EAGAIN) {
-        announce_again(fd);
-    } else if (found.fault != EINTR) {
+    if (found.fault != EAGAIN && found.fault != EINTR) {
         about->dead = true;
         const linger at_once{1, 0};
         ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);

@@ -2,9 +2,9 @@
 /// The system calls of the server that is in this process: what becomes of them says the
 /// conversation that is going on. The linker takes these functions instead of the C library's.
 ///
-/// They lie as the kernel would tell the truth: behind an EAGAIN that was made up another edge
-/// follows; an error that ends a connection is told once, reading finds the end then and writing
-/// EPIPE, and the client gets a reset; want of memory passes.
+/// They lie as the kernel would tell the truth: an EAGAIN that was made up, and a read that was
+/// made short, are followed by another edge; an error that ends a connection is told once, reading
+/// finds the end then and writing EPIPE, and the client gets a reset; want of memory passes.
 
 #include "fuzz/kernel.hpp"
 #include "fuzz/conversation.hpp"
@@ -21,11 +21,16 @@ namespace {
 
 enum class side : std::uint8_t { read, write };
 
+/// Another edge, if there is anything.
+void announce_again(int fd, fuzz::served& end) {
+    if ((end.watched.events & EPOLLET) != 0)
+        kernel::epoll_ctl(end.epoll, EPOLL_CTL_MOD, fd, &end.watched);
+}
+
 /// \return -1
 ssize_t fail(int fd, fuzz::served& end, int error) {
     if (error == EAGAIN) {
-        if ((end.watched.events & EPOLLET) != 0)
-            kernel::epoll_ctl(end.epoll, EPOLL_CTL_MOD, fd, &end.watched);
+        announce_again(fd, end);
     } else if (error != EINTR) {
         end.excused = true;
         end.dead = error != ENOBUFS && error != ENOMEM;
@@ -50,6 +55,7 @@ ssize_t call(int fd, side which, std::size_t size, const Real& real) {
     else if (!end->dead)
         n = real(std::min(size, met.most));
     const int error = errno;
+    if (which == side::read && met.most < size) announce_again(fd, *end);
     if (which == side::read && n > 0) {
         // A byte extends the idle time, but where whole lines are awaited.
         if (!conversation::current->how().lines) end->heard = conversation::current->now();
@@ -120,20 +126,6 @@ ssize_t read(int fd, void* buffer, size_t size) {
     return call(fd, side::read, size, [&](std::size_t most) {
         write_ends(buffer, most);
         return kernel::read(fd, buffer, most);
-    });
-}
-
-ssize_t recvmsg(int fd, msghdr* message, int flags) {
-    return call(fd, side::read, size_of(*message), [&](std::size_t most) {
-        auto parts = first(*message, most);
-        for (const auto& each : parts) write_ends(each.iov_base, each.iov_len);
-        msghdr changed = *message;
-        changed.msg_iov = parts.data();
-        changed.msg_iovlen = parts.size();
-        const auto n = kernel::recvmsg(fd, &changed, flags);
-        message->msg_controllen = changed.msg_controllen;
-        message->msg_flags = changed.msg_flags;
-        return n;
     });
 }
 

@@ -17,9 +17,6 @@ namespace fuzz::kernel {
 inline ssize_t recv(int fd, void* into, std::size_t size, int flags) {
     return ::syscall(SYS_recvfrom, fd, into, size, flags, nullptr, nullptr);
 }
-inline ssize_t recvmsg(int fd, msghdr* into, int flags) {
-    return ::syscall(SYS_recvmsg, fd, into, flags);
-}
 inline ssize_t read(int fd, void* into, std::size_t size) {
     return ::syscall(SYS_read, fd, into, size);
 }

@@ -4,6 +4,7 @@
 #include "retold.hpp"
 
 #include <optional>
+#include <utility>
 
 namespace model {
 
@@ -19,7 +20,7 @@ void notify(socket_state& s) {
 struct event {
     std::size_t socket;
     std::uint32_t sequence;
-    bool readable, writable, ended;
+    bool readable, writable, ended, urgent;
 };
 
 /// epoll_wait for one event. It tells what is there when it is collected, if anything still is.
@@ -32,14 +33,16 @@ std::optional<event> collect() {
         const std::size_t n = w.sockets[0].pending != 0 ? 0 : 1;
         auto& from = w.sockets[n];
         from.pending = 0;
-        const std::uint64_t readable = from.available[0] != 0 || from.ended != 0 ? 1 : 0;
+        const bool bytes = (from.available[0] | from.behind) != 0; // an urgent byte alone is none
+        const std::uint64_t readable = bytes || from.ended != 0 ? 1 : 0;
         const std::uint64_t writable = from.available[1] != 0 ? 2 : 0;
         const std::uint64_t sequence = from.registered - 1U;
-        return readable | writable | from.ended * 4U | n << 4 | sequence << 8;
+        return readable | writable | from.ended * 4U | from.urgent * 8U | n << 4 | sequence << 8;
     });
-    if ((found & 3) == 0) return std::nullopt;
-    return event{found >> 4 & 1, static_cast<std::uint32_t>(found >> 8), (found & 1) != 0,
-                 (found & 2) != 0, (found & 4) != 0};
+    if ((found & 15) == 0) return std::nullopt;
+    return event{found >> 4 & 1,   static_cast<std::uint32_t>(found >> 8),
+                 (found & 1) != 0, (found & 2) != 0,
+                 (found & 4) != 0, (found & 8) != 0};
 }
 
 waiter* deliver(side s, const event& e) {
@@ -71,13 +74,39 @@ actor network(std::size_t socket, side where, int bytes, bool end) {
             }};
 }
 
-actor poller() {
-    return {"poller", [] {
+/// Bytes behind an urgent one are held back by it; a second urgent byte takes its place.
+actor peer(const std::vector<std::string>& segments) {
+    const auto arrive = [](socket_state& s, char what) {
+        auto& available = s.available[number(side::read)];
+        if (what == '$') s.ended = 1;
+        if (what == '.') ++(s.urgent != 0 ? s.behind : available);
+        if (what != '!') return;
+        available = static_cast<std::uint8_t>(available + std::exchange(s.behind, 0));
+        s.urgent = 1;
+    };
+    return {"peer", [=] {
+                for (const auto& segment : segments)
+                    step({segment.c_str()}, {}, [&](world& w) {
+                        for (const char what : segment) arrive(w.sockets[0], what);
+                        notify(w.sockets[0]);
+                        return 0;
+                    });
+                return false;
+            }};
+}
+
+actor poller(delivery how) {
+    return {"poller", [=] {
                 const auto event = collect();
                 if (!event) return true;
-                pd().mark(event->sequence, event->ended, false);
+                const bool urgent = event->urgent && how != delivery::no_pri;
+                const auto mark = [&] {
+                    pd().mark(event->sequence, event->ended || urgent, false);
+                };
+                if (how != delivery::marks_last) mark();
                 auto* const reader = event->readable ? deliver(side::read, *event) : nullptr;
                 auto* const writer = event->writable ? deliver(side::write, *event) : nullptr;
+                if (how == delivery::marks_last) mark();
                 if (reader != nullptr) wake(*reader);
                 if (writer != nullptr) wake(*writer);
                 return true;

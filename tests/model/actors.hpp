@@ -12,7 +12,7 @@ enum class side : std::uint8_t { read, write };
 /// How a client goes about it.
 enum class manner : std::uint8_t {
     tries_first,  ///< prepare, try, wait, try again: fd::read, fd::write, fd::accept
-    may_skip,     ///< like fd::read where the kernel tells that nothing is left: waits first then
+    may_skip,     ///< fd::read of a TCP socket: waits first when the read before was short
     waits_first,  ///< fd::connect: no prepare
     forgets_edge, ///< a mistake: prepare, then wait without a try
 };
@@ -23,13 +23,24 @@ struct role {
     side where = side::read;
     std::uint8_t wanted = 1;
     manner how = manner::tries_first;
+    std::uint8_t room = 255; ///< in the buffer of each read
 };
 actor client(std::string name, role me);
 
 /// What happens in a socket: single bytes (or room for them), then perhaps the end.
 actor network(std::size_t socket, side where, int bytes, bool end = false);
+/// What the peer sends to the first socket: each string arrives at once. '.' is a byte, '!' an
+/// urgent one, '$' the end.
+actor peer(const std::vector<std::string>& segments);
+
+/// How the poller goes about an event.
+enum class delivery : std::uint8_t {
+    marks_first, ///< netpoll::wait
+    marks_last,  ///< a mistake: the mark comes behind the edge
+    no_pri,      ///< a mistake: registered without EPOLLPRI
+};
 /// netpoll::wait, its first half: collects an edge, and later gives it to whom it is for.
-actor poller();
+actor poller(delivery how = delivery::marks_first);
 /// netpoll::wait, its second half: lets expire what has come.
 actor timers();
 actor clock(int ticks);

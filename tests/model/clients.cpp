@@ -3,6 +3,7 @@
 
 #include "retold.hpp"
 
+#include <algorithm>
 #include <optional>
 
 namespace model {
@@ -10,17 +11,25 @@ namespace {
 
 enum class tried { nothing, something, end };
 
-/// The system call.
+/// TCP: the urgent byte itself is not for those who read. A read that begins at it passes it.
+void pass_urgent_byte(socket_state& from) {
+    from.available[number(side::read)] = from.behind;
+    from.urgent = from.behind = 0;
+}
+
+/// The system call. Takes what there is, up to the buffer's size, an urgent byte, or the end.
 tried try_call(const role& me) {
     return static_cast<tried>(step({"try"}, {}, [&](world& w) {
         auto& from = w.sockets[socket_of(me.client)];
         auto& self = w.clients[me.client];
         auto& available = from.available[number(me.where)];
-        const bool end = me.where == side::read && from.ended != 0;
-        if (available == 0) return end ? tried::end : tried::nothing;
-        self.received = static_cast<std::uint8_t>(self.received + available);
-        available = 0;
-        self.empty = end ? 0 : 1;
+        const bool reads = me.where == side::read;
+        if (reads && available == 0 && from.urgent != 0) pass_urgent_byte(from);
+        if (available == 0) return reads && from.ended != 0 ? tried::end : tried::nothing;
+        const auto taken = std::min(available, me.room);
+        available = static_cast<std::uint8_t>(available - taken);
+        self.received = static_cast<std::uint8_t>(self.received + taken);
+        self.drained = taken < me.room ? 1 : 0;
         if (self.received >= me.wanted) self.ended_with = got_all;
         return tried::something;
     }));
@@ -49,8 +58,8 @@ std::optional<poll_status> block(const role& me) {
 poll_status call(const role& me) {
     bool skip_try = me.how == manner::waits_first;
     if (me.how == manner::may_skip)
-        skip_try = at_once([&](world& w) { return w.clients[me.client].empty; }) != 0 &&
-                   !pd().ended();
+        skip_try = at_once([&](world& w) { return w.clients[me.client].drained; }) != 0 &&
+                   !pd().cuts_reads();
     if (!skip_try) {
         const auto status = pd().prepare(real(me.where));
         if (status != poll_status::ready) return status;

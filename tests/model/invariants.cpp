@@ -11,7 +11,7 @@ void check_side(const world& end, std::size_t life, side s) {
     const auto deadline = static_cast<stage4::nanotime>(end.atomic[deadlines + number(s)]);
     const auto status = pd().check(real(s));
     if (status == poll_status::closing) return;
-    if (pd().ended() && end.sockets[life].ended == 0)
+    if (life != 0 && pd().cuts_reads() && end.sockets[life].ended == 0)
         throw violation("a stale event ends the next stream");
     if ((status == poll_status::timed_out) != (deadline < 0))
         throw violation("what has expired is not what was set");
@@ -30,7 +30,7 @@ void check_client(const world& end, std::size_t client) {
     while (s < 2 && (end.atomic[words + s] & 0xffff'ffff'ffffU) != address) ++s;
     if (from.closing != 0) throw violation("somebody sleeps for ever, though it is closed");
     if (s == 2) throw violation("somebody sleeps for ever, and no word has it");
-    if (from.available[s] != 0 || (s == 0 && from.ended != 0))
+    if (from.available[s] != 0 || (s == 0 && (from.behind != 0 || from.ended != 0)))
         throw violation("somebody sleeps for ever, though an edge has come");
     if (pd().check(static_cast<stage4::side>(s)) == poll_status::timed_out)
         throw violation("somebody sleeps for ever, though the deadline has come");

@@ -1,6 +1,7 @@
 /// \file
 /// Explores all scenarios, and says what it has seen. `--finds TEXT`: succeeds if a violation is
-/// found that TEXT is a part of, for a protocol that has been broken. `--misuses`: the other list.
+/// found that TEXT is a part of, for a protocol that has been broken. `--misuses`: the other list,
+/// in which every scenario must have such a violation.
 
 #include "scenarios.hpp"
 
@@ -33,11 +34,15 @@ int main(int argc, char** argv) {
         if (std::strcmp(argv[i], "--misuses") == 0) misuses = true;
         if (std::strcmp(argv[i], "--finds") == 0 && i + 1 < argc) wanted = argv[++i];
     }
-    bool violated = false;
-    for (const auto& scenario : misuses ? model::misuses() : model::scenarios()) {
+    const auto scenarios = misuses ? model::misuses() : model::scenarios();
+    std::size_t violated = 0;
+    std::size_t found = 0;
+    for (const auto& scenario : scenarios) {
         const auto violation = report(scenario);
-        violated = violated || !violation.empty();
-        if (wanted != nullptr && violation.find(wanted) != std::string::npos) return EXIT_SUCCESS;
+        if (!violation.empty()) ++violated;
+        if (wanted != nullptr && violation.find(wanted) != std::string::npos) ++found;
+        if (found != 0 && !misuses) return EXIT_SUCCESS;
     }
-    return violated || wanted != nullptr ? EXIT_FAILURE : EXIT_SUCCESS;
+    const bool passed = wanted == nullptr ? violated == 0 : misuses && found == scenarios.size();
+    return passed ? EXIT_SUCCESS : EXIT_FAILURE;
 }

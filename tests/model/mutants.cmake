@@ -75,6 +75,10 @@ mutant(mark "an old event ends a new stream" "ends the next stream"
        [[while (old >> 32 == sequence) {]]
        [[while (true) {]])
 
+mutant(cut "an announced end or urgent data is forgotten" "though an edge has come"
+       [[        if (cuts_reads) wanted |= cut_bit;]]
+       [[]])
+
 mutant(evict "close wakes first and says so then" "though it is closed"
        [[    info_.fetch_or(closing_bit); // published before anybody is unblocked
     for (const side s : {side::read, side::write}) {]]

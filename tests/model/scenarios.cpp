@@ -51,6 +51,10 @@ actor a_writer() {
 actor next_reader() {
     return client("next reader", {.client = 2});
 }
+/// Waits first when its last read was short. \param room in its buffer
+actor short_reader(std::uint8_t wanted, std::uint8_t room = 255) {
+    return client("reader", {.client = 0, .wanted = wanted, .how = manner::may_skip, .room = room});
+}
 actor a_byte() {
     return network(0, side::read, 1);
 }
@@ -62,10 +66,39 @@ std::vector<scenario> edges() {
          {client("reader", {.client = 0, .wanted = 3}), network(0, side::read, 3), poller()},
          all(ends(0, {got_all}))},
 
-        {"a reader that knows that nothing is left waits first, and the end is not lost",
+        {"after a short read a reader waits first, and finds the end",
          no_deadline,
-         {client("reader", {.client = 0, .wanted = 9, .how = manner::may_skip}),
-          network(0, side::read, 2, true), poller()},
+         {short_reader(9), network(0, side::read, 2, true), poller()},
+         all(ends(0, {got_end}))},
+
+        {"after a short read a reader finds an end that has come along with bytes",
+         no_deadline,
+         {short_reader(9), peer({".", "..$"}), poller()},
+         all(ends(0, {got_end}))},
+
+        {"a reader with a small buffer gets every byte: only a short read drains",
+         no_deadline,
+         {short_reader(5, 2), peer({"..", "..."}), poller()},
+         all(ends(0, {got_all}))},
+
+        {"a read that is short because of urgent data loses nothing behind it",
+         no_deadline,
+         {short_reader(5), peer({"!", ".", ".!.", ".!", "."}), poller()},
+         all(ends(0, {got_all}))},
+
+        {"a short read loses nothing when a second urgent byte replaces the first",
+         no_deadline,
+         {short_reader(4), peer({".!", ".!", "..!"}), poller()},
+         all(ends(0, {got_all}))},
+
+        {"a short read finds an end behind urgent data",
+         no_deadline,
+         {short_reader(9), peer({".!", ".!$"}), poller()},
+         all(ends(0, {got_end}))},
+
+        {"small reads around urgent data lose nothing",
+         no_deadline,
+         {short_reader(9, 2), peer({"...!..", "!.", "$"}), poller()},
          all(ends(0, {got_end}))},
 
         {"who connects waits first",
@@ -200,6 +233,17 @@ std::vector<scenario> misuses() {
          no_deadline,
          {client("reader", {.client = 0, .how = manner::forgets_edge}), network(0, side::read, 1),
           poller()},
+         all(ends(0, {got_all}))},
+
+        {"an edge that comes before its mark leaves a reader waiting for what is behind urgent "
+         "data",
+         no_deadline,
+         {short_reader(2), peer({".!."}), poller(delivery::marks_last)},
+         all(ends(0, {got_all}))},
+
+        {"a poller that does not ask for urgent data leaves a reader waiting for what is behind it",
+         no_deadline,
+         {short_reader(2), peer({".!."}), poller(delivery::no_pri)},
          all(ends(0, {got_all}))},
     };
 }

@@ -14,7 +14,7 @@ std::string describe(std::size_t atomic, std::uint64_t value) {
     if (atomic >= deadlines) return std::to_string(static_cast<std::int64_t>(value));
     if (atomic == info) {
         std::string said = "life " + std::to_string(value >> 32);
-        constexpr std::array bits{" closing", " error", " ended", " read expired",
+        constexpr std::array bits{" closing", " error", " cuts reads", " read expired",
                                   " write expired"};
         for (std::size_t i = 0; i < bits.size(); ++i)
             if ((value >> i & 1) != 0) said += bits[i];

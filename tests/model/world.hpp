@@ -16,6 +16,8 @@ constexpr std::size_t words = 0, info = 2, deadlines = 3, atomics = 5;
 /// A socket as the kernel has it, and the fd object above it: one life of the poll_desc.
 struct socket_state {
     std::array<std::uint8_t, 2> available{}; ///< what a try on that side can take
+    std::uint8_t urgent = 0;                 ///< an urgent byte has come, and was not read past
+    std::uint8_t behind = 0;                 ///< bytes behind it: a read stops in front of it
     std::uint8_t ended = 0;                  ///< the peer has sent its FIN
     std::uint8_t registered = 0;             ///< with the poller
     std::uint8_t pending = 0;                ///< an edge that nobody has collected yet
@@ -34,7 +36,7 @@ struct client_state {
     std::uint8_t woken = 0;
     std::uint8_t received = 0;
     outcome ended_with = none;
-    std::uint8_t empty = 0; ///< knows that the socket is empty: fd::drained_
+    std::uint8_t drained = 0; ///< the last read was short: fd::drained_
 };
 
 struct world {
@@ -45,10 +47,11 @@ struct world {
     std::uint8_t timer = 0; ///< when it fires; 0: not set. Protected by the lock
     std::uint8_t clock = 1;
     // The reader's deadline as it was asked for, which is told when the asking has returned:
-    std::uint8_t deadline = 0;   ///< 0: none
-    std::uint8_t times_set = 0;  ///< how often somebody has begun or ended to ask
-    std::uint8_t asking = 0;     ///< how many are about it
-    std::uint8_t overlapped = 0; ///< two were at once: which of them was last is not known
+    std::uint8_t deadline = 0;            ///< 0: none
+    std::uint8_t times_set = 0;           ///< how often somebody has begun or ended to ask
+    std::uint8_t asking = 0;              ///< how many are about it
+    std::uint8_t overlapped = 0;          ///< two were at once: which of them was last is not known
+    std::array<std::uint8_t, 4> unused{}; ///< in place of padding
 };
 static_assert(std::has_unique_object_representations_v<world>); // it is compared by its bytes
 

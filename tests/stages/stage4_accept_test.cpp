@@ -87,7 +87,7 @@ TEST_CASE("stage4: accept tries first, waits on EAGAIN, and is told when a clien
     const auto late = l.client();
     REQUIRE(woken(*l.poll, l.acceptor));
     CHECK(l.accept() == done);
-    CHECK(registered(l.accepted->get()) == "8000201d");
+    CHECK(registered(l.accepted->get()) == "8000201f");
     CHECK((::fcntl(l.accepted->get(), F_GETFL) & O_NONBLOCK) != 0);
     CHECK((::fcntl(l.accepted->get(), F_GETFD) & FD_CLOEXEC) != 0);
 }

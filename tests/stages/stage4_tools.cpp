@@ -219,7 +219,7 @@ std::string registered(int fd) {
     for_each_line_about("anon_inode:[eventpoll]", [&](std::istringstream& words) {
         std::string name, events, mask;
         int number = -1;
-        words >> name >> number >> events >> mask; // "tfd: 5 events: 8000201d data: ..."
+        words >> name >> number >> events >> mask; // "tfd: 5 events: 8000201f data: ..."
         if (name == "tfd:" && number == fd) found = mask;
     });
     return found;

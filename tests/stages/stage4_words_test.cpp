@@ -242,10 +242,10 @@ TEST_CASE("stage4: a mere error is for the reader, a writer gets it from write (
     CHECK(pd.check(side::write) == poll_status::ready);
     pd.mark(pd.sequence(), false, false); // any other event takes it back
     CHECK(pd.check(side::read) == poll_status::ready);
-    CHECK(pd.ended()); // but an end stays one
+    CHECK(pd.cuts_reads()); // but an announced end stays announced
     pd.end();
     pd.open(8);
-    CHECK_FALSE(pd.ended()); // of that life
+    CHECK_FALSE(pd.cuts_reads()); // of that life
 }
 
 TEST_CASE("stage4: an event of a former life wakes nobody (Go issues 59545, 60133)") {
@@ -259,7 +259,7 @@ TEST_CASE("stage4: an event of a former life wakes nobody (Go issues 59545, 6013
     CHECK(pd.sequence() != former);
     edge(pd, side::read, former); // not remembered
     pd.mark(former, true, true);
-    CHECK_FALSE(pd.ended());
+    CHECK_FALSE(pd.cuts_reads());
     counter reader;
     REQUIRE(pd.prepare(side::read) == poll_status::ready);
     REQUIRE(pd.block(side::read, reader) == poll_status::parked);
@@ -287,7 +287,7 @@ TEST_CASE("stage4: an event that is 65536 lives old wakes once for nothing, and 
     counter reader;
     REQUIRE(pd.block(side::read, reader) == poll_status::parked);
     pd.mark(former, true, true); // the other word has all 32
-    CHECK_FALSE(pd.ended());
+    CHECK_FALSE(pd.cuts_reads());
     CHECK(pd.check(side::read) == poll_status::ready);
     edge(pd, side::read, former);
     CHECK(reader.wakes == 1);

@@ -50,7 +50,7 @@ ALL = [
     Server("uv", PEERS + "uv_echo", threads=True, package="libuv1-dev"),
     Server("uring", PEERS + "uring_echo", threads=True, buffer=True, package="liburing-dev"),
 ]
-STEPS = ("always_try", "short_count", "malloc_frames", "untraced", "wake_for_one")
+STEPS = ("always_try", "malloc_frames", "untraced", "wake_for_one")
 ALL += [Server(name, f"{PEERS}steps/{name}/stage5_server", threads=True) for name in STEPS]
 
 
