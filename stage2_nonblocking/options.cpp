@@ -11,8 +11,11 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
+#include <system_error>
 #include <utility>
 
 namespace stage2 {
@@ -37,20 +40,31 @@ std::expected<wait_method, std::string> parse_wait(std::string_view text) {
     return std::unexpected(fmt::format("{:?} is none of spin, select and poll", text));
 }
 
+/// Reads a number from 1 to `Most`, in decimal digits. CLI11 itself would take "010" for 8 and
+/// "0x10" for 16.
+template <unsigned Most>
+std::expected<unsigned, std::string> parse_count(std::string_view text) {
+    unsigned count = 0;
+    const auto* const end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, count);
+    if (parsed.ec == std::errc{} && parsed.ptr == end && count >= 1 && count <= Most) return count;
+    return std::unexpected(fmt::format("{:?} is not a number from 1 to {}", text, Most));
+}
+
 } // namespace
 
 std::expected<options, int> parse_options(int argc, const char* const* argv) {
     options read;
-    std::string listen, grace, wait, trace_file;
+    std::string listen, most, grace, wait, trace_file;
     CLI::App app{"An echo server: every byte comes back once, in order.", "stage2_server"};
     app.add_option("-l,--listen", listen, "where clients connect; unix:PATH, unix:@NAME")
         ->option_text("ADDRESS [:8080]")
         ->check(reads_into(read.listen, [](const auto& text) { return parse_endpoint(text); }));
     app.add_flag("-v,--verbose", read.verbose, "one line per connection event and per message");
-    app.add_option("--max-connections", read.max_connections,
+    app.add_option("--max-connections", most,
                    "accept no more than N at once; the others wait in the backlog")
         ->option_text("N [no limit]")
-        ->check(CLI::Range(1, std::numeric_limits<int>::max()));
+        ->check(reads_into(read.max_connections, parse_count<std::numeric_limits<int>::max()>));
     app.add_option("--grace", grace, "how long a graceful stop may take")
         ->option_text("DURATION [5s]")
         ->check(reads_into(read.grace, parse_duration));

@@ -11,8 +11,11 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
+#include <system_error>
 #include <utility>
 
 namespace stage5 {
@@ -30,20 +33,31 @@ auto reads_into(Value& value, Parse parse) {
     };
 }
 
+/// Reads a number from 1 to `Most`, in decimal digits. CLI11 itself would take "010" for 8 and
+/// "0x10" for 16.
+template <unsigned Most>
+std::expected<unsigned, std::string> parse_count(std::string_view text) {
+    unsigned count = 0;
+    const auto* const end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, count);
+    if (parsed.ec == std::errc{} && parsed.ptr == end && count >= 1 && count <= Most) return count;
+    return std::unexpected(fmt::format("{:?} is not a number from 1 to {}", text, Most));
+}
+
 } // namespace
 
 std::expected<options, int> parse_options(int argc, const char* const* argv) {
     options read;
-    std::string listen, grace, idle, write, mode, trace_file;
+    std::string listen, most, grace, idle, write, threads, mode, trace_file;
     CLI::App app{"An echo server: every byte comes back once, in order.", "stage5_server"};
     app.add_option("-l,--listen", listen, "where clients connect; unix:PATH, unix:@NAME")
         ->option_text("ADDRESS [:8080]")
         ->check(reads_into(read.listen, [](const auto& text) { return parse_endpoint(text); }));
     app.add_flag("-v,--verbose", read.verbose, "one line per connection event and per message");
-    app.add_option("--max-connections", read.max_connections,
+    app.add_option("--max-connections", most,
                    "accept no more than N at once; the others wait in the backlog")
         ->option_text("N [no limit]")
-        ->check(CLI::Range(1, std::numeric_limits<int>::max()));
+        ->check(reads_into(read.max_connections, parse_count<std::numeric_limits<int>::max()>));
     app.add_option("--grace", grace, "how long a graceful stop may take")
         ->option_text("DURATION [5s]")
         ->check(reads_into(read.grace, parse_duration));
@@ -53,9 +67,9 @@ std::expected<options, int> parse_options(int argc, const char* const* argv) {
     app.add_option("--write-timeout", write, "close a connection that took nothing for this long")
         ->option_text("DURATION [none]")
         ->check(reads_into(read.write_timeout, parse_duration));
-    app.add_option("--threads", read.threads, "OS threads that run coroutines")
+    app.add_option("--threads", threads, "OS threads that run coroutines")
         ->option_text("N [one per core]")
-        ->check(CLI::Range(1, 1024));
+        ->check(reads_into(read.threads, parse_count<1024>));
     app.add_option("--mode", mode, "echo bytes as they come, or whole lines")
         ->option_text("bytes|lines [bytes]")
         ->check(CLI::IsMember({"bytes", "lines"}));

@@ -6,6 +6,7 @@
 #include "harness/child.hpp"
 #include "harness/client.hpp"
 #include "harness/matches.hpp"
+#include "harness/proc.hpp"
 #include "harness/programs.hpp"
 #include "harness/server.hpp"
 
@@ -215,5 +216,20 @@ TEST_CASE("stage5: an article's program ends by its signal") {
         const auto ended = start(number)->stop(SIGINT);
         CHECK(ended.by_signal);
         CHECK(ended.number == SIGINT);
+    }
+}
+
+TEST_CASE("stage5: the number of threads is decimal") {
+    const auto threads = [](const std::string& number) {
+        const auto server = harness::server::ours(harness::stage_program(5), {"--threads", number});
+        harness::client(server->where()).echo("by now all have started");
+        return harness::thread_count(server->pid());
+    };
+    CHECK(threads("010") == threads("10"));
+    for (const auto* number : {"0", "00", "-1", "0x2", "0b1", "0o2", "1_0", "1'0", "+2", " 2", "2 ",
+                               "1025", "99999999999", ""}) {
+        const finished refused({harness::stage_program(5), "--threads", number});
+        CHECK(refused.status == 2);
+        CHECK_THAT(refused.err, contains("--threads"));
     }
 }
