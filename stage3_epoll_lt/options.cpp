@@ -4,6 +4,7 @@
 #include "options.hpp"
 
 #include "log.hpp"
+#include "op_error.hpp"
 #include "trace.hpp"
 
 #include <CLI/CLI.hpp>
@@ -11,8 +12,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <limits>
 #include <system_error>
@@ -68,11 +71,20 @@ std::expected<options, int> parse_options(int argc, const char* const* argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        if (error.get_exit_code() == 0) return std::unexpected(app.exit(error));
-        log("stage3_server: {} (see --help)", error.what());
-        return std::unexpected(2);
+        return std::unexpected(answer(app, error));
     }
     return read;
+}
+
+int answer(const CLI::App& app, const CLI::ParseError& why) {
+    if (why.get_exit_code() != 0) {
+        log("{}: {} (see --help)", app.get_name(), why.what());
+        return 2;
+    }
+    app.exit(why);
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+    log("{}", syscall_error{"write /dev/stdout", errno}.message());
+    return 1;
 }
 
 std::expected<std::chrono::nanoseconds, std::string> parse_duration(std::string_view text) {
