@@ -4,19 +4,27 @@
 
 #include "dial.hpp"
 #include "log.hpp"
+#include "op_error.hpp"
 #include "options.hpp"
 #include "socket.hpp"
+#include "unique_fd.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
+#include <cstddef>
 #include <exception>
+#include <expected>
 #include <mutex>
+#include <optional>
+#include <span>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using namespace stage1;
@@ -26,40 +34,81 @@ namespace {
 constexpr std::size_t buffer_size = 64 * 1024;
 
 std::mutex sending; ///< held while write() sleeps or fails; protects what follows
-/// Why not all of standard input could be sent: errno, or 0. Who reads meets the end of the stream
-/// then, and would take it for the answer's.
-int unsent = 0;
+/// Why not all of standard input was sent, if so. print_output() finds the end of the stream then,
+/// and would take it for the end of the answer.
+std::optional<syscall_error> unsent;
 
-/// Standard input to the server; then end of file for the server as well.
-void send_input(int socket) {
-    std::vector<char> buffer(buffer_size);
+/// Sleeps until a standard stream is ready. Only needed if another program, which has the same
+/// terminal or pipe, has made it non-blocking.
+void wait_until_ready(int fd, short events) {
+    pollfd stream{fd, events, 0};
+    ::poll(&stream, 1, -1);
+}
+
+/// Reads standard input; 0 is its end.
+std::expected<std::size_t, syscall_error> read_input(std::span<char> buffer) {
     while (true) {
         const auto n = ::read(STDIN_FILENO, buffer.data(), buffer.size());
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) break;
+        if (n >= 0) return static_cast<std::size_t>(n);
+        if (errno == EAGAIN)
+            wait_until_ready(STDIN_FILENO, POLLIN);
+        else if (errno != EINTR)
+            return std::unexpected(syscall_error{"read /dev/stdin", errno});
+    }
+}
+
+/// Writes all of it to standard output.
+std::expected<void, syscall_error> write_output(std::span<const char> bytes) {
+    while (!bytes.empty()) {
+        const auto n = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
+        if (n >= 0)
+            bytes = bytes.subspan(static_cast<std::size_t>(n));
+        else if (errno == EAGAIN)
+            wait_until_ready(STDOUT_FILENO, POLLOUT);
+        else if (errno != EINTR)
+            return std::unexpected(syscall_error{"write /dev/stdout", errno});
+    }
+    return {};
+}
+
+/// Sends standard input to the server, then the end of file.
+void send_input(int socket, std::vector<char> buffer) {
+    while (true) {
+        const auto n = read_input(buffer);
         const std::scoped_lock lock(sending);
-        const auto sent = write(socket, std::span(buffer).first(static_cast<std::size_t>(n)));
-        if (!sent) unsent = sent.error().number;
+        if (!n) unsent = n.error();
+        if (!n || *n == 0) break;
+        const auto sent = write(socket, std::span(buffer).first(*n));
+        if (!sent) unsent = sent.error();
         if (!sent) return;
     }
     ::shutdown(socket, SHUT_WR);
 }
 
-/// What the server sends to standard output, until its end of file.
+/// Prints what the server sends, until its end of file.
 std::expected<void, syscall_error> print_output(int socket) {
     std::vector<char> buffer(buffer_size);
     while (true) {
         const auto n = read(socket, buffer);
         if (!n) return std::unexpected(n.error());
         if (*n == 0) return {};
-        std::fwrite(buffer.data(), 1, *n, stdout);
-        std::fflush(stdout);
+        const auto printed = write_output(std::span(buffer).first(*n));
+        if (!printed) return printed;
     }
+}
+
+/// "read /dev/stdin: is a directory", or "read tcp 127.0.0.1:80: read: connection reset by peer".
+/// Go: fs.PathError, net.OpError.
+std::string message(const syscall_error& error, const std::string& network,
+                    const std::string& address) {
+    if (error.call.contains('/')) return error.message();
+    return op_error{std::string(error.call), network, "", address, error.message()}.message();
 }
 
 } // namespace
 
 int main(int argc, char** argv) try {
+    open_standard_descriptors();
     std::string text;
     CLI::App app{"Sends standard input to a server and prints what comes back.", "stage1_client"};
     app.add_option("ADDRESS", text, "host:port, :port, [ipv6]:port, unix:PATH or unix:@NAME")
@@ -68,9 +117,7 @@ int main(int argc, char** argv) try {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        if (error.get_exit_code() == 0) return app.exit(error);
-        log("stage1_client: {} (see --help)", error.what());
-        return 2;
+        return answer(app, error);
     }
     const auto where = parse_endpoint(text);
     if (!where) {
@@ -83,15 +130,15 @@ int main(int argc, char** argv) try {
         log("{}", socket.error().message());
         return 1;
     }
-    std::thread(send_input, socket->get()).detach(); // sleeps in read() when we are done
+    std::vector<char> buffer(buffer_size); // not in the thread, where nothing catches bad_alloc
+    // Detached, because it may sleep in read() when everything else has been done.
+    std::thread(send_input, socket->get(), std::move(buffer)).detach();
     auto ended = print_output(socket->get());
-    ::shutdown(socket->get(), SHUT_RDWR); // or a write that sleeps would go on doing so
+    ::shutdown(socket->get(), SHUT_RDWR); // otherwise a write that sleeps would go on sleeping
     const std::scoped_lock lock(sending);
-    if (ended && unsent != 0) ended = std::unexpected(syscall_error{"write", unsent});
+    if (ended && unsent) ended = std::unexpected(*unsent);
     if (ended) return 0;
-    log("{}",
-        op_error{std::string(ended.error().call), where->network, "", text, ended.error().message()}
-            .message());
+    log("{}", message(ended.error(), where->network, text));
     return 1;
 } catch (const std::exception& error) { // no thread, no memory
     log("stage1_client: {}", error.what());

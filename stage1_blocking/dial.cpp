@@ -23,6 +23,23 @@ std::expected<unique_fd, std::string> connect(const address& to) {
 }
 // [connect]
 
+/// Linux lets a socket connect to itself, if the port that the kernel chose for it happens to be
+/// the one it calls and nobody listens there. Go: selfConnect.
+bool is_connected_to_itself(int fd) {
+    address local, peer;
+    ::getsockname(fd, &local.any, &local.length);
+    ::getpeername(fd, &peer.any, &peer.length);
+    return local.family() != AF_UNIX && local.to_string() == peer.to_string();
+}
+
+/// Go: sysDialer.doDialTCP, which also tries three times.
+std::expected<unique_fd, std::string> dial_one(const address& to) {
+    auto fd = connect(to);
+    for (int again = 0; again < 2 && fd && is_connected_to_itself(fd->get()); ++again)
+        fd = connect(to);
+    return fd;
+}
+
 } // namespace
 
 std::expected<unique_fd, op_error> dial(const endpoint& where) {
@@ -35,7 +52,7 @@ std::expected<unique_fd, op_error> dial_serial(const std::string& network,
                                                const std::vector<address>& addresses) {
     std::expected<unique_fd, op_error> first; // an error as soon as one address has failed
     for (const auto& to : addresses) {
-        auto fd = connect(to);
+        auto fd = dial_one(to);
         if (fd) return std::move(*fd);
         if (!first) continue;
         first = std::unexpected(op_error{"dial", network, "", to.to_string(), fd.error()});

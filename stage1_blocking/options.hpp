@@ -11,6 +11,11 @@
 #include <string>
 #include <string_view>
 
+namespace CLI {
+class App;
+class ParseError;
+} // namespace CLI
+
 namespace stage1 {
 
 /// What `--version` prints.
@@ -27,6 +32,10 @@ struct options {
 /// Reads the command line; help, version and mistakes are printed here.
 /// \return or the exit status: 0 after help, 2 for what can't be read
 std::expected<options, int> parse_options(int argc, const char* const* argv);
+
+/// Prints the answer to --help or --version, or what is wrong with the command line.
+/// \return the exit status: 0; 1 if standard output can't be written; 2 for a wrong command line
+int answer(const CLI::App& app, const CLI::ParseError& why);
 
 /// "300ms", "1.5s", "1h30m". Go: time.ParseDuration, without negative ones.
 /// \return or what is wrong and how it is written

@@ -4,19 +4,25 @@
 
 #include "dial.hpp"
 #include "log.hpp"
+#include "op_error.hpp"
 #include "options.hpp"
 #include "poller.hpp"
 #include "socket.hpp"
+#include "unique_fd.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
-#include <cstdio>
+#include <cstddef>
 #include <exception>
+#include <expected>
+#include <span>
+#include <string>
 #include <vector>
 
 using namespace stage2;
@@ -24,6 +30,23 @@ using namespace stage2;
 namespace {
 
 constexpr std::size_t buffer_size = 64 * 1024;
+
+/// Writes all of it to standard output. Sleeps while that is full, because nothing else could be
+/// printed until there is room; a non-blocking one, which another program with the same terminal or
+/// pipe has made so, is waited for like a blocking one.
+std::expected<void, syscall_error> write_output(std::span<const char> bytes) {
+    pollfd room{STDOUT_FILENO, POLLOUT, 0};
+    while (!bytes.empty()) {
+        const auto n = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
+        if (n >= 0)
+            bytes = bytes.subspan(static_cast<std::size_t>(n));
+        else if (errno == EAGAIN)
+            ::poll(&room, 1, -1);
+        else if (errno != EINTR)
+            return std::unexpected(syscall_error{"write /dev/stdout", errno});
+    }
+    return {};
+}
 
 /// Both directions at once. Standard input is read only when what came from it before has been
 /// sent, so that a server that takes nothing makes us stop reading, too.
@@ -45,6 +68,9 @@ private:
 };
 
 std::expected<void, syscall_error> conversation::run() {
+    // The writing end of a pipe, for one, would never become readable.
+    if (::read(STDIN_FILENO, buffer_.data(), 0) < 0)
+        return std::unexpected(syscall_error{"read /dev/stdin", errno});
     for (const int fd : {socket_, STDIN_FILENO})
         if (const auto added = poller_.add(fd, interest::read); !added) return added;
     while (true) {
@@ -63,7 +89,9 @@ std::expected<void, syscall_error> conversation::run() {
 
 void conversation::read_input() {
     const auto n = ::read(STDIN_FILENO, buffer_.data(), buffer_.size());
-    if (n < 0 && errno == EINTR) return;
+    // EAGAIN: another program has made it non-blocking, and has read what there was.
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    if (n < 0) sent_ = std::unexpected(syscall_error{"read /dev/stdin", errno});
     poller_.remove(STDIN_FILENO);
     if (n <= 0) {
         ::shutdown(socket_, SHUT_WR);
@@ -90,14 +118,23 @@ std::expected<bool, syscall_error> conversation::print_output() {
     const auto n = read(socket_, buffer_);
     if (!n && would_block(n.error())) return true;
     if (!n) return std::unexpected(n.error());
-    std::fwrite(buffer_.data(), 1, *n, stdout);
-    std::fflush(stdout);
+    const auto printed = write_output(std::span(buffer_).first(*n));
+    if (!printed) return std::unexpected(printed.error());
     return *n > 0;
+}
+
+/// "read /dev/stdin: is a directory", or "read tcp 127.0.0.1:80: read: connection reset by peer".
+/// Go: fs.PathError, net.OpError.
+std::string message(const syscall_error& error, const std::string& network,
+                    const std::string& address) {
+    if (error.call.contains('/')) return error.message();
+    return op_error{std::string(error.call), network, "", address, error.message()}.message();
 }
 
 } // namespace
 
 int main(int argc, char** argv) try {
+    open_standard_descriptors();
     std::string text;
     std::string timeout;
     CLI::App app{"Sends standard input to a server and prints what comes back.", "stage2_client"};
@@ -109,9 +146,7 @@ int main(int argc, char** argv) try {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        if (error.get_exit_code() == 0) return app.exit(error);
-        log("stage2_client: {} (see --help)", error.what());
-        return 2;
+        return answer(app, error);
     }
     const auto where = parse_endpoint(text);
     if (!where) {
@@ -135,9 +170,7 @@ int main(int argc, char** argv) try {
     }
     const auto ended = conversation(socket->get()).run();
     if (ended) return 0;
-    log("{}",
-        op_error{std::string(ended.error().call), where->network, "", text, ended.error().message()}
-            .message());
+    log("{}", message(ended.error(), where->network, text));
     return 1;
 } catch (const std::exception& error) { // no memory
     log("stage2_client: {}", error.what());

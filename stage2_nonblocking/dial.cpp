@@ -45,6 +45,23 @@ std::expected<unique_fd, std::string> connect(const address& to, const deadline&
 }
 // [connect]
 
+/// Linux lets a socket connect to itself, if the port that the kernel chose for it happens to be
+/// the one it calls and nobody listens there. Go: selfConnect.
+bool is_connected_to_itself(int fd) {
+    address local, peer;
+    ::getsockname(fd, &local.any, &local.length);
+    ::getpeername(fd, &peer.any, &peer.length);
+    return local.family() != AF_UNIX && local.to_string() == peer.to_string();
+}
+
+/// Go: sysDialer.doDialTCP, which also tries three times.
+std::expected<unique_fd, std::string> dial_one(const address& to, const deadline& until) {
+    auto fd = connect(to, until);
+    for (int again = 0; again < 2 && fd && is_connected_to_itself(fd->get()); ++again)
+        fd = connect(to, until);
+    return fd;
+}
+
 } // namespace
 
 std::expected<unique_fd, op_error> dial(const endpoint& where, const deadline& until) {
@@ -61,7 +78,7 @@ std::expected<unique_fd, op_error> dial_serial(const std::string& network,
     for (const auto& to : addresses) {
         deadline share = until;
         if (until) share = clock::now() + (*until - clock::now()) / left--;
-        auto fd = connect(to, share);
+        auto fd = dial_one(to, share);
         if (fd) return std::move(*fd);
         if (!first) continue;
         first = std::unexpected(op_error{"dial", network, "", to.to_string(), fd.error()});

@@ -4,6 +4,7 @@
 #include "options.hpp"
 
 #include "log.hpp"
+#include "op_error.hpp"
 #include "trace.hpp"
 
 #include <CLI/CLI.hpp>
@@ -11,8 +12,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <charconv>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
+#include <limits>
+#include <system_error>
 #include <utility>
 
 namespace stage2 {
@@ -37,20 +43,31 @@ std::expected<wait_method, std::string> parse_wait(std::string_view text) {
     return std::unexpected(fmt::format("{:?} is none of spin, select and poll", text));
 }
 
+/// Reads a number from 1 to `Most`, in decimal digits. CLI11 itself would take "010" for 8 and
+/// "0x10" for 16.
+template <unsigned Most>
+std::expected<unsigned, std::string> parse_count(std::string_view text) {
+    unsigned count = 0;
+    const auto* const end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, count);
+    if (parsed.ec == std::errc{} && parsed.ptr == end && count >= 1 && count <= Most) return count;
+    return std::unexpected(fmt::format("{:?} is not a number from 1 to {}", text, Most));
+}
+
 } // namespace
 
 std::expected<options, int> parse_options(int argc, const char* const* argv) {
     options read;
-    std::string listen, grace, wait, trace_file;
+    std::string listen, most, grace, wait, trace_file;
     CLI::App app{"An echo server: every byte comes back once, in order.", "stage2_server"};
     app.add_option("-l,--listen", listen, "where clients connect; unix:PATH, unix:@NAME")
         ->option_text("ADDRESS [:8080]")
         ->check(reads_into(read.listen, [](const auto& text) { return parse_endpoint(text); }));
     app.add_flag("-v,--verbose", read.verbose, "one line per connection event and per message");
-    app.add_option("--max-connections", read.max_connections,
+    app.add_option("--max-connections", most,
                    "accept no more than N at once; the others wait in the backlog")
         ->option_text("N [no limit]")
-        ->check(CLI::Range(1, std::numeric_limits<int>::max()));
+        ->check(reads_into(read.max_connections, parse_count<std::numeric_limits<int>::max()>));
     app.add_option("--grace", grace, "how long a graceful stop may take")
         ->option_text("DURATION [5s]")
         ->check(reads_into(read.grace, parse_duration));
@@ -64,11 +81,20 @@ std::expected<options, int> parse_options(int argc, const char* const* argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        if (error.get_exit_code() == 0) return std::unexpected(app.exit(error));
-        log("stage2_server: {} (see --help)", error.what());
-        return std::unexpected(2);
+        return std::unexpected(answer(app, error));
     }
     return read;
+}
+
+int answer(const CLI::App& app, const CLI::ParseError& why) {
+    if (why.get_exit_code() != 0) {
+        log("{}: {} (see --help)", app.get_name(), why.what());
+        return 2;
+    }
+    app.exit(why);
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return 0;
+    log("{}", syscall_error{"write /dev/stdout", errno}.message());
+    return 1;
 }
 
 std::expected<std::chrono::nanoseconds, std::string> parse_duration(std::string_view text) {

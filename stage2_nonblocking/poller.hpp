@@ -30,7 +30,9 @@ class poller {
 public:
     static constexpr std::chrono::milliseconds forever{-1}; ///< a timeout: there is none
 
-    explicit poller(wait_method method) : method_(method) {} ///< that watches nobody yet
+    /// Watches nothing yet. Has memory for the answers about two descriptors from the start:
+    /// without any, wait() could never report one, and a client would wait for ever.
+    explicit poller(wait_method method) : method_(method) { ready_.reserve(2); }
 
     /// Begins to watch `fd`. \return or EBADF where select() can't: its sets end at FD_SETSIZE
     std::expected<void, syscall_error> add(int fd, interest what);

@@ -8,27 +8,41 @@
 
 #include <arpa/inet.h>
 #include <fmt/core.h>
+#include <net/if.h>
 #include <netdb.h>
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <cstddef>
 #include <cstring>
 #include <memory>
+#include <optional>
+#include <system_error>
 
 namespace stage4 {
 namespace {
 
 using addrinfo_list = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
 
-/// getaddrinfo(3), with an owner for what it returns. \return or its EAI_ number
-std::expected<addrinfo_list, int> look_up(const char* host, const char* service, int family) {
+/// True if `host` may be looked up as a name. getaddrinfo would read "127.1", "0x7f.1" and
+/// "127.0.0.010" as IPv4 addresses, which Go does not. Go: isDomainName.
+bool is_domain_name(const std::string& host) {
+    in_addr ignored{};
+    return host.find_first_of(":% ") == std::string::npos &&
+           host.find_first_not_of("0123456789.") != std::string::npos &&
+           ::inet_aton(host.c_str(), &ignored) == 0;
+}
+
+/// getaddrinfo(3), with an owner for its result. \return its EAI_ number if it failed
+std::expected<addrinfo_list, int> look_up(const std::string& host, int family) {
+    if (!is_domain_name(host)) return std::unexpected(EAI_NONAME);
     addrinfo hints{};
     hints.ai_family = family;
     hints.ai_socktype = SOCK_STREAM;
     addrinfo* list = nullptr;
-    const int error = ::getaddrinfo(host, service, &hints, &list);
+    const int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &list);
     if (error != 0) return std::unexpected(error);
     return addrinfo_list(list, &::freeaddrinfo);
 }
@@ -69,27 +83,66 @@ bool supports_ipv4_mapped() {
     return supported;
 }
 
-/// Go: LookupPort: a number, or a name from /etc/services; nothing at all is 0.
-std::expected<std::uint16_t, std::string> look_up_port(const std::string& text) {
-    std::uint16_t port = 0;
-    if (text.find_first_not_of("0123456789") == std::string::npos) {
-        const auto parsed = std::from_chars(text.data(), text.data() + text.size(), port);
-        if (text.empty() || parsed.ec == std::errc{}) return port;
+/// A number, which may have a sign, or a name from /etc/services in any case; an empty text is 0.
+/// getaddrinfo is not asked: it takes " 80" for a number, and 99999 modulo 65536.
+/// Go: Resolver.LookupPort, parsePort, lookupPortMap.
+std::expected<std::uint16_t, std::string> look_up_port(std::string_view text) {
+    const bool is_negative = text.starts_with('-');
+    const auto digits = text.substr(is_negative || text.starts_with('+') ? 1 : 0);
+    if (digits.find_first_not_of("0123456789") == std::string_view::npos) {
+        std::uint16_t port = 0;
+        const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+        const bool fits = parsed.ec != std::errc::result_out_of_range;
+        if (fits && (port == 0 || !is_negative)) return port;
         return std::unexpected(fmt::format("address {}: invalid port", text));
     }
-    const auto list = look_up(nullptr, text.c_str(), AF_INET);
-    if (!list) return std::unexpected(fmt::format("lookup tcp/{}: unknown port", text));
-    return ntohs(from((*list)->ai_addr, (*list)->ai_addrlen).in.sin_port);
+    std::string name(text);
+    for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    servent entry{};
+    servent* found = nullptr;
+    std::array<char, 1024> strings{}; // the entry's names are stored here
+    ::getservbyname_r(name.c_str(), "tcp", &entry, strings.data(), strings.size(), &found);
+    if (found == nullptr) return std::unexpected(fmt::format("lookup tcp/{}: unknown port", text));
+    return ntohs(static_cast<std::uint16_t>(entry.s_port));
+}
+
+/// The index of an interface, from its name or its decimal digits; 0 if there is none. Go:
+/// ipv6ZoneCache.index.
+std::uint32_t zone_index(const std::string& zone) {
+    auto index = ::if_nametoindex(zone.c_str());
+    if (index == 0) std::from_chars(zone.data(), zone.data() + zone.size(), index);
+    return index;
+}
+
+/// Go: ipv6ZoneCache.name.
+std::string zone_name(std::uint32_t index) {
+    std::array<char, IF_NAMESIZE> name{};
+    if (::if_indextoname(index, name.data()) == nullptr) return std::to_string(index);
+    return name.data();
+}
+
+/// Reads "127.0.0.1", "::1" and "fe80::1%eth0". Like Go, inet_pton takes no leading zeros and no
+/// shorter forms. Go: netip.ParseAddr.
+std::optional<address> parse_ip(const std::string& host, std::uint16_t port) {
+    auto v4 = wildcard(AF_INET, port);
+    if (::inet_pton(AF_INET, host.c_str(), &v4.in.sin_addr) == 1) return v4;
+    auto v6 = wildcard(AF_INET6, port);
+    const auto percent = host.find('%');
+    if (::inet_pton(AF_INET6, host.substr(0, percent).c_str(), &v6.in6.sin6_addr) != 1) return {};
+    if (percent != std::string::npos) v6.in6.sin6_scope_id = zone_index(host.substr(percent + 1));
+    return v6;
 }
 
 std::expected<std::vector<address>, std::string> look_up_host(const endpoint& where) {
     const int family = where.network == "tcp4"   ? AF_INET
                        : where.network == "tcp6" ? AF_INET6
                                                  : AF_UNSPEC;
-    const auto list = look_up(where.host.c_str(), nullptr, family);
+    const auto ip = parse_ip(where.host, where.port);
+    if (ip && (family == AF_UNSPEC || family == ip->family())) return std::vector{*ip};
+    const auto list = look_up(where.host, family);
     if (!list) {
         const int error = list.error();
-        if (error == EAI_ADDRFAMILY)
+        if (ip || error == EAI_ADDRFAMILY)
             return std::unexpected(fmt::format("address {}: no suitable address", where.host));
         const bool unknown = error == EAI_NONAME || error == EAI_NODATA;
         return std::unexpected(
@@ -145,7 +198,7 @@ std::expected<endpoint, std::string> parse_endpoint(std::string_view network,
     }
     if (host.find_first_of("[]") != std::string_view::npos) return wrong("unexpected '[' or ']'");
 
-    const auto port = look_up_port(std::string(text.substr(colon + 1)));
+    const auto port = look_up_port(text.substr(colon + 1));
     if (!port) return std::unexpected(port.error());
     return endpoint{std::string(network), std::string(host), *port};
 }
@@ -172,9 +225,12 @@ std::string address::to_string() const {
     std::array<char, NI_MAXSERV> port{};
     ::getnameinfo(&any, length, host.data(), host.size(), port.data(), port.size(),
                   NI_NUMERICHOST | NI_NUMERICSERV);
-    std::string_view shown = host.data();
+    std::string shown = host.data();
     constexpr std::string_view mapped = "::ffff:";
-    if (shown.starts_with(mapped) && shown.contains('.')) shown.remove_prefix(mapped.size());
+    if (shown.starts_with(mapped) && shown.contains('.')) shown.erase(0, mapped.size());
+    // getnameinfo knows the interface's name only for a link-local address.
+    if (const auto percent = shown.find('%'); percent != std::string::npos)
+        shown.replace(percent + 1, std::string::npos, zone_name(in6.sin6_scope_id));
     if (shown.contains(':')) return fmt::format("[{}]:{}", shown, port.data());
     return fmt::format("{}:{}", shown, port.data());
 }

@@ -19,7 +19,7 @@ namespace stage4 {
 /// What a person wrote, taken apart; no name has been looked up yet.
 struct endpoint {
     std::string network;    ///< "tcp", "tcp4", "tcp6" or "unix", as Go calls them
-    std::string host;       ///< a name or a number; empty is every interface; or a Unix path
+    std::string host;       ///< a name, an IP address, or a Unix path; empty is every interface
     std::uint16_t port = 0; ///< 0: the kernel chooses
 };
 

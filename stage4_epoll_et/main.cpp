@@ -6,8 +6,8 @@
 #include "options.hpp"
 #include "server.hpp"
 #include "socket.hpp"
+#include "unique_fd.hpp"
 
-#include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/resource.h>
 
@@ -18,16 +18,6 @@
 using namespace stage4;
 
 namespace {
-
-/// Started with descriptor 2 closed, a server would get 2 for a socket and log into it.
-/// Go: runtime.checkfds.
-void open_standard_descriptors() {
-    int fd = 0;
-    do {
-        fd = ::open("/dev/null", O_RDWR);
-    } while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0) ::close(fd);
-}
 
 /// The soft limit of 1024 is for the sake of select(). Go: os/rlimit.go.
 void raise_descriptor_limit() {

@@ -4,6 +4,7 @@
 /// signature is only borrowed. Go closes a forgotten descriptor with a finalizer (net/fd_unix.go:
 /// netFD.setAddr); a destructor does it on time.
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <utility>
@@ -38,5 +39,15 @@ public:
 private:
     int fd_ = -1;
 };
+
+/// Opens /dev/null for each of descriptors 0 to 2 that is closed. Otherwise a socket would get such
+/// a number: the log would be sent into it, or read as standard input. Go: runtime.checkfds.
+inline void open_standard_descriptors() {
+    int fd = 0;
+    do {
+        fd = ::open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) ::close(fd);
+}
 
 } // namespace stage4

@@ -6,19 +6,22 @@
 #include "chan.hpp"
 #include "dial.hpp"
 #include "log.hpp"
+#include "op_error.hpp"
 #include "options.hpp"
 #include "runtime.hpp"
 #include "task.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <cstdio>
+#include <cstddef>
+#include <exception>
 #include <expected>
 #include <optional>
 #include <semaphore>
@@ -40,6 +43,8 @@ constexpr std::size_t buffer_size = 64 * 1024;
 /// was sent, so that a server that takes nothing makes it stop. For as long as the process lives.
 class input {
 public:
+    using chunk = std::expected<std::span<const char>, syscall_error>; ///< an empty one is the end
+
     /// Once; the thread sleeps in read() when we are done. \return or pthread_create's error
     std::expected<void, syscall_error> begin() try {
         std::thread([this] { read_all(); }).detach();
@@ -48,23 +53,34 @@ public:
         return std::unexpected(syscall_error{"pthread_create", error.code().value()});
     }
 
-    /// The next bytes, ours until done(); none is the end.
-    [[nodiscard]] chan<std::span<const char>>::receiving next() { return chunks_.receive(); }
+    /// The next bytes, ours until done().
+    [[nodiscard]] chan<chunk>::receiving next() { return chunks_.receive(); }
     void done() { done_.release(); }
 
 private:
     void read_all() {
-        std::vector<char> buffer(buffer_size);
         while (true) {
-            const auto n = ::read(STDIN_FILENO, buffer.data(), buffer.size());
-            if (n < 0 && errno == EINTR) continue;
-            const auto size = static_cast<std::size_t>(std::max<ssize_t>(n, 0));
-            chunks_.try_send(std::span(buffer).first(size));
+            chunks_.try_send(read_some());
             done_.acquire();
         }
     }
+    /// Waits for bytes even if another program, which has the same terminal or pipe, has made it
+    /// non-blocking.
+    chunk read_some() {
+        while (true) {
+            const auto n = ::read(STDIN_FILENO, buffer_.data(), buffer_.size());
+            if (n >= 0) return std::span(buffer_).first(static_cast<std::size_t>(n));
+            pollfd more{STDIN_FILENO, POLLIN, 0};
+            if (errno == EAGAIN)
+                ::poll(&more, 1, -1);
+            else if (errno != EINTR)
+                return std::unexpected(syscall_error{"read /dev/stdin", errno});
+        }
+    }
 
-    chan<std::span<const char>> chunks_{1};
+    // Made here, because nothing would catch std::bad_alloc in the thread.
+    std::vector<char> buffer_ = std::vector<char>(buffer_size);
+    chan<chunk> chunks_{1};
     std::binary_semaphore done_{0};
 };
 
@@ -72,12 +88,30 @@ private:
 struct outcome {
     std::atomic<bool> sending = false;
     chan<std::optional<net::error>> sent{1}; ///< for who finds `sending`
+    std::atomic<int> unread = 0;             ///< errno of reading standard input
 };
+
+/// Ends the process with a line that says why.
+[[noreturn]] void fail(const std::string& why) {
+    log("{}", why);
+    exit_process(1);
+}
+
+/// Runs a part of the program. What it throws, without memory, ends the process.
+task<> or_fail(task<> part) {
+    try {
+        co_await part;
+    } catch (const std::exception& error) {
+        log("stage5_client: {}", error.what());
+        exit_process(1);
+    }
+}
 
 /// Standard input to the server; then end of file for the server as well.
 task<> send_input(net::conn to, input* from, outcome* told) {
     while (true) {
-        const auto chunk = co_await from->next();
+        const auto chunk = *co_await from->next();
+        if (!chunk) told->unread = chunk.error().number;
         if (!chunk || chunk->empty()) break;
         told->sending = true;
         const auto written = co_await to.write(*chunk);
@@ -95,46 +129,33 @@ task<> send_input(net::conn to, input* from, outcome* told) {
 task<> print_output(net::conn from) {
     while (true) {
         const auto bytes = co_await from.read();
-        if (!bytes) {
-            log("{}", bytes.error().message());
-            exit_process(1);
-        }
+        if (!bytes) fail(bytes.error().message());
         if (bytes->empty()) co_return;
-        if (std::fwrite(bytes->data(), 1, bytes->size(), stdout) != bytes->size()) {
-            log("{}", syscall_error{"write /dev/stdout", errno}.message());
-            exit_process(1);
-        }
+        if (!write_all(STDOUT_FILENO, *bytes))
+            fail(syscall_error{"write /dev/stdout", errno}.message());
     }
 }
 
 task<> talk(std::string network, std::string address, std::chrono::nanoseconds timeout) {
     const auto conn = co_await net::dial(network, address, timeout);
-    if (!conn) {
-        log("{}", conn.error().message());
-        exit_process(1);
-    }
+    if (!conn) fail(conn.error().message());
     input from;
-    if (const auto begun = from.begin(); !begun) {
-        log("{}", begun.error().message());
-        exit_process(1);
-    }
+    if (const auto begun = from.begin(); !begun) fail(begun.error().message());
     outcome told;
-    go(send_input(*conn, &from, &told));
+    go(or_fail(send_input(*conn, &from, &told)));
     co_await print_output(*conn);
     if (told.sending.exchange(false)) { // the end came in the middle of a write
         conn->evict();
         const auto sent = co_await told.sent.receive();
-        if (sent && *sent) {
-            log("{}", (*sent)->message());
-            exit_process(1);
-        }
+        if (sent && *sent) fail((*sent)->message());
     }
+    if (told.unread != 0) fail(syscall_error{"read /dev/stdin", told.unread}.message());
     exit_process(0); // before `from` goes away
 }
 
 } // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
     std::string text, timeout;
     CLI::App app{"Sends standard input to a server and prints what comes back.", "stage5_client"};
     app.add_option("ADDRESS", text, "host:port, :port, [ipv6]:port, unix:PATH or unix:@NAME")
@@ -145,9 +166,7 @@ int main(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        if (error.get_exit_code() == 0) return app.exit(error);
-        log("stage5_client: {} (see --help)", error.what());
-        return 2;
+        return answer(app, error);
     }
     const auto where = parse_endpoint(text);
     if (!where) {
@@ -163,5 +182,8 @@ int main(int argc, char** argv) {
         }
         limit = std::max(*read, std::chrono::nanoseconds(1)); // dial()'s 0 is no limit
     }
-    run_main(talk(where->network, where->network == "unix" ? where->host : text, limit));
+    run_main(or_fail(talk(where->network, where->network == "unix" ? where->host : text, limit)));
+} catch (const std::exception& error) { // no memory
+    log("stage5_client: {}", error.what());
+    return 1;
 }

@@ -14,6 +14,7 @@
 #include <array>
 #include <cerrno>
 #include <limits>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -26,6 +27,10 @@ using lookup = std::expected<std::vector<address>, std::string>;
 error failed(const std::string& network, const address& to, io_error why,
              std::string_view call = "connect") {
     return error({"dial", network, "", to.to_string(), why.message(call)}, why);
+}
+
+error out_of_memory(const std::string& network) {
+    return error({"dial", network, "", "", "out of memory"}, {});
 }
 
 error too_late(const std::string& network, std::string_view to = "") {
@@ -45,7 +50,13 @@ bool is_number(const std::string& host) {
 task<std::optional<lookup>> resolve_elsewhere(endpoint where, deadline until) {
     if (where.network == "unix" || is_number(where.host)) co_return resolve(where, purpose::dial);
     const auto answer = std::make_shared<chan<lookup>>(1);
-    const auto ask = [answer, where] { answer->try_send(resolve(where, purpose::dial)); };
+    const auto ask = [answer, where] {
+        try {
+            answer->try_send(resolve(where, purpose::dial));
+        } catch (const std::bad_alloc&) { // otherwise it would end the process
+            answer->try_send(std::unexpected("out of memory"));
+        }
+    };
     try {
         std::thread(ask).detach();
     } catch (const std::system_error&) { // no thread to be had
@@ -62,11 +73,16 @@ struct racer {
     std::shared_ptr<cancellation> race;
     std::shared_ptr<chan<std::pair<bool, dialed>>> results;
     bool is_first;
+    dialed result; ///< an error at first, made while there is memory for it
 };
 
 task<> run(racer who) {
-    auto connected = co_await dial_serial(who.network, who.addresses, who.until, who.race);
-    who.results->try_send({who.is_first, std::move(connected)});
+    try {
+        auto connected = co_await dial_serial(who.network, who.addresses, who.until, who.race);
+        who.result = std::move(connected);
+    } catch (const std::bad_alloc&) { // dial_parallel() still waits for a result
+    }
+    who.results->try_send({who.is_first, std::move(who.result)});
 }
 
 /// How connecting went. \return 0, or -1 and errno
@@ -188,12 +204,13 @@ task<dialed> dial_parallel(std::string network, std::vector<address> first,
     const auto race = std::make_shared<cancellation>();
     // With room for both results: who loses sends into it, and it goes away with the result.
     const auto results = std::make_shared<chan<std::pair<bool, dialed>>>(2);
-    go(run({network, std::move(first), until, race, results, true}));
+    const dialed unknown = std::unexpected(out_of_memory(network));
+    go(run({network, std::move(first), until, race, results, true, unknown}));
 
     auto result = co_await results->receive(after(delay));
     int running = 1;
     if (!result || !result->second) {
-        go(run({network, std::move(second), until, race, results, false}));
+        go(run({network, std::move(second), until, race, results, false, unknown}));
         ++running;
     }
     std::optional<dialed> failed;

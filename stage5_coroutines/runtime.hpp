@@ -10,15 +10,21 @@
 #include "net.hpp"
 #include "scheduler.hpp"
 #include "task.hpp"
+#include "unique_fd.hpp"
 
 #include <fmt/core.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <cstddef>
 #include <cstdio>
 #include <ctime>
 #include <exception>
 #include <expected>
+#include <mutex>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -30,13 +36,40 @@ namespace stage5 {
     ::_exit(status);
 }
 
+/// Writes all of it to standard output or standard error, without another goroutine's bytes in
+/// between. Sleeps while a non-blocking one is full. Go: os.File.Write
+/// \return false, with errno, if it fails
+inline bool write_all(int fd, std::span<const char> bytes) {
+    static std::mutex writing;
+    const std::scoped_lock lock(writing);
+    while (!bytes.empty()) {
+        const auto n = ::write(fd, bytes.data(), bytes.size());
+        pollfd room{fd, POLLOUT, 0};
+        if (n >= 0)
+            bytes = bytes.subspan(static_cast<std::size_t>(n));
+        else if (errno == EAGAIN)
+            ::poll(&room, 1, -1);
+        else if (errno != EINTR)
+            return false;
+    }
+    return true;
+}
+
+/// Prints to standard output. Ignores errors, as the articles' programs do with those that Go's
+/// fmt.Printf returns: the clients are served even if nothing can be printed. Go: fmt.Printf
+template <typename... Args>
+void fmt_printf(fmt::format_string<Args...> format, Args&&... args) {
+    write_all(STDOUT_FILENO, fmt::format(format, std::forward<Args>(args)...));
+}
+
 /// For what must not happen. Go: panic, without the stacks
 [[noreturn]] inline void panic(const std::string& why) {
     log("panic: {}", why);
     exit_process(2);
 }
 
-/// On standard error, "2024/01/09 14:47:49 " in front, and a newline if it has none. Go: log.Printf
+/// Prints to standard error, "2024/01/09 14:47:49 " in front, and a newline if it has none. Ignores
+/// errors. Go: log.Printf
 template <typename... Args>
 void log_printf(fmt::format_string<Args...> format, Args&&... args) {
     std::array<char, sizeof "2024/01/09 14:47:49 "> when{};
@@ -46,7 +79,7 @@ void log_printf(fmt::format_string<Args...> format, Args&&... args) {
     std::strftime(when.data(), when.size(), "%Y/%m/%d %H:%M:%S ", &local);
     auto text = when.data() + fmt::format(format, std::forward<Args>(args)...);
     if (!text.ends_with('\n')) text += '\n';
-    std::fwrite(text.data(), 1, text.size(), stderr);
+    write_all(STDERR_FILENO, text);
 }
 
 /// Go: log.Println
@@ -85,6 +118,7 @@ inline task<> run_and_exit(task<> program) {
 /// Runs a task as Go runs main: on a scheduler with a thread for each core, and when it ends, the
 /// process does. What is printed goes out at once. Go: runtime.main
 [[noreturn]] inline void run_main(task<> program) {
+    open_standard_descriptors();
     std::setvbuf(stdout, nullptr, _IONBF, 0);
     const auto runtime = scheduler::make(0);
     if (!runtime) log_fatal(runtime.error().message());

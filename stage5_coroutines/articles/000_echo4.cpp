@@ -6,8 +6,6 @@
 #include "runtime.hpp"
 #include "task.hpp"
 
-#include <fmt/core.h>
-
 #include <array>
 #include <string>
 #include <string_view>
@@ -25,13 +23,13 @@ task<> handle_connection(net::conn conn) { // closed by whoever has it last: def
         // Reads what the client says. How much that is the article does not ask, and we don't.
         const auto n = co_await conn.read(body);
         if (n.value_or(0) == 0) break;
-        fmt::print("收到{}消息: {}\n", addr, text);
+        fmt_printf("收到{}消息: {}\n", addr, text);
         // Answers.
         const auto written = co_await conn.write(body);
         if (!written) break;
-        fmt::print("发送给{}: {}\n", addr, text);
+        fmt_printf("发送给{}: {}\n", addr, text);
     }
-    fmt::print("与{}断开!\n", addr);
+    fmt_printf("与{}断开!\n", addr);
 }
 
 task<> go_main(std::string address) {

@@ -6,8 +6,6 @@
 #include "runtime.hpp"
 #include "task.hpp"
 
-#include <fmt/core.h>
-
 #include <string>
 #include <utility>
 
@@ -16,7 +14,7 @@ using namespace stage5;
 namespace {
 
 task<> handle_connection(net::conn c) {
-    fmt::print("Serving {}\n", c.remote_addr().to_string());
+    fmt_printf("Serving {}\n", c.remote_addr().to_string());
 
     while (true) {
         // Reads what has been sent from the client.

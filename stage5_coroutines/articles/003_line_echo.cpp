@@ -8,8 +8,6 @@
 #include "scheduler.hpp"
 #include "task.hpp"
 
-#include <fmt/core.h>
-
 #include <string>
 #include <utility>
 
@@ -26,17 +24,17 @@ task<> handle_request(net::conn conn) { // closed by whoever has it last: defer 
         // Reads what the client says. Go's err is io.EOF for a last line without its newline.
         const auto message = co_await reader.read_line();
         if (message && !message->ends_with('\n')) {
-            fmt::print("Error reading: EOF\n");
+            fmt_printf("Error reading: EOF\n");
             break;
         }
         if (!message) {
             if (!message.error().is_closed())
-                fmt::print("Error reading: {}\n", message.error().message());
+                fmt_printf("Error reading: {}\n", message.error().message());
             break;
         }
 
         // Does something with it; here it is just echoed.
-        fmt::print("Message Received:{}", *message);
+        fmt_printf("Message Received:{}", *message);
         static_cast<void>(co_await writer.write(*message));
         static_cast<void>(co_await writer.flush());
     }
@@ -46,16 +44,16 @@ task<> go_main(std::string address) {
     // Listens at a TCP port.
     const auto listener = net::listen("tcp", address); // and this is defer listener.Close()
     if (!listener) {
-        fmt::print("Error listening: {}\n", listener.error().message());
+        fmt_printf("Error listening: {}\n", listener.error().message());
         exit_process(1);
     }
-    fmt::print("Listening on {}\n", address);
+    fmt_printf("Listening on {}\n", address);
 
     while (true) {
         // Accepts a new connection.
         auto conn = co_await listener->accept();
         if (!conn) {
-            fmt::print("Error accepting:  {}\n", conn.error().message());
+            fmt_printf("Error accepting:  {}\n", conn.error().message());
             co_await yield(); // an error that stays is no reason to keep the thread: Go preempts
             continue;
         }

@@ -38,7 +38,10 @@ TEST_CASE("an option that can't be read is named in one line, and the status is 
     check_refused({"--max-connections"}, 2, "--max-connections");
     for (const auto* duration : {"5", "-1s", "abc", "", "s", "1.2.3s", "1s5", "1 s", "."})
         check_refused({"--grace", duration}, 2, "--grace");
-    for (const auto* number : {"0", "-1", "x", "", "1x", "1.5"})
+    for (const auto* number : {"0",    "-1",  "x",     "",           "1x",
+                               "1.5",  "00",  "0x10",  "0X10",       "0b11",
+                               "0o17", "1e1", "1'000", "1_000",      "1,000",
+                               "+5",   " 5",  "5 ",    "2147483648", "99999999999999999999"})
         check_refused({"--max-connections", number}, 2, "--max-connections");
     check_refused({"stray"}, 2, "stray");
     if (under_test().can.has_wait) check_refused({"--wait", "sometimes"}, 2, "sometimes");
@@ -56,7 +59,14 @@ TEST_CASE("an address that can't be read is named in one line, and the status is
     };
     for (const auto& [address, named] :
          std::initializer_list<unreadable>{{"8080", "8080"},
-                                           {"127.0.0.1:99999", "99999"},
+                                           {"127.0.0.1:99999", "address 99999: invalid port"},
+                                           {"127.0.0.1:+99999", "address +99999: invalid port"},
+                                           {"127.0.0.1:-1", "address -1: invalid port"},
+                                           {"[::1]:4294967376", "4294967376: invalid port"},
+                                           {"127.0.0.1: 80", "lookup tcp/ 80: unknown port"},
+                                           {"127.0.0.1:80 ", "lookup tcp/80 : unknown port"},
+                                           {"127.0.0.1:++80", "lookup tcp/++80: unknown port"},
+                                           {"127.0.0.1:0x50", "lookup tcp/0x50: unknown port"},
                                            {"[::1", "[::1"},
                                            {"127.0.0.1:80:90", "127.0.0.1:80:90"},
                                            {"::1:80", "::1:80"},
@@ -73,6 +83,16 @@ TEST_CASE("a host that does not exist is an error of listen, and the status is 1
     CHECK(result.out == "");
     CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
     CHECK_THAT(result.err, starts_with("listen tcp: lookup nosuch.invalid"));
+}
+
+TEST_CASE("what Go takes for no IP address is a host that does not exist", "[ours][starting]") {
+    for (const std::string host :
+         {"127.0.0.010", "127.1", "0x7f.1", "2130706433", "0", "127.0.0.1%lo", " 127.0.0.1"}) {
+        const auto result = run_with({"--listen", host + ":0"});
+        CHECK(result.ended.to_string() == "exit status 1");
+        CHECK(result.out == "");
+        CHECK(result.err == fmt::format("listen tcp: lookup {}: no such host\n", host));
+    }
 }
 
 TEST_CASE("a port that is taken is an error of listen, and the status is 1", "[ours][starting]") {
@@ -115,6 +135,17 @@ TEST_CASE("a duration is written as Go writes it", "[ours][starting]") {
         const auto server = start_with(fmt::format("--grace {}", duration));
         client(server->where()).echo("hello");
     }
+}
+
+TEST_CASE("a number is decimal, with or without zeros in front", "[ours][starting]") {
+    const auto server = start_with("--max-connections 010");
+    std::vector<client> clients;
+    for (int i = 0; i < 10; ++i) clients.emplace_back(server->where()).echo("one of ten");
+    client eleventh(server->where());
+    eleventh.send_all("too many");
+    CHECK(eleventh.hears_nothing_for(milliseconds(100)));
+    clients.pop_back();
+    CHECK(eleventh.receive_exactly(8) == "too many");
 }
 
 TEST_CASE("started with descriptors 0 to 2 closed, it sends clients nothing but their echo",

@@ -245,3 +245,29 @@ TEST_CASE("a client that gets no thread says why in one line") {
                 check_one_line(result);
         }
 }
+
+/// A client that asks for memory again and again would not come to the end of the faults.
+TEST_CASE("a client that runs out of memory says so in one line") {
+    if (sanitized) {
+        fmt::print("LEFT OUT: a sanitizer brings its own operator new\n");
+        return;
+    }
+    for (const auto& which : client_stages()) {
+        stage_with_client one(which);
+        int without = 0;
+        for (int good = 0; good < 24; ++good)
+            for (const auto& to : {one.address(), one.to_name()}) {
+                INFO(which.name() << " to " << to << ", after " << good);
+                const auto result = one.run(
+                    fmt::format("connected=1 malloc:enomem=1000000000000@{}", good), to);
+                INFO(result.err);
+                if (result.ended.ok()) { // it had enough
+                    CHECK((result.out == one.text));
+                } else {
+                    check_one_line(result);
+                    ++without;
+                }
+            }
+        CHECK(without > 0);
+    }
+}

@@ -106,6 +106,21 @@ private:
     static void write(int count) { std::ofstream("/proc/sys/net/ipv4/tcp_retries2") << count; }
 };
 
+/// The kernel chooses one of two ports for a client: `even`, which it prefers, or the next one. Of
+/// our network only.
+class two_client_ports {
+public:
+    explicit two_client_ports(int even) { write(even, even + 1); }
+    ~two_client_ports() { write(32768, 60999); }
+    two_client_ports(const two_client_ports&) = delete;
+    two_client_ports& operator=(const two_client_ports&) = delete;
+
+private:
+    static void write(int first, int last) {
+        std::ofstream("/proc/sys/net/ipv4/ip_local_port_range") << first << ' ' << last;
+    }
+};
+
 } // namespace
 
 TEST_CASE("a client whose network comes back in time loses nothing") {
@@ -221,4 +236,20 @@ TEST_CASE("a client whose network goes away in silence is closed after 150 secon
         CHECK(steady::now() - since > 130s);
     }
     CHECK(steady::now() - since < 180s);
+}
+
+TEST_CASE("a client that the kernel connects to itself tries again") {
+    if (try_network() == nullptr) return;
+    for (const auto& which : stages()) {
+        if (which.stage == 3 || which.stage == 4) continue; // have no client
+        INFO(which.name());
+        const int port = 40000 + 2 * which.stage; // the one before may have left its own in use
+        const two_client_ports ports(port);
+        const auto to = fmt::format("127.0.0.1:{}", port);
+        child client({stage_program(which.stage, "client"), to});
+        const auto ended = client.wait_exit();
+        REQUIRE(ended);
+        CHECK(ended->to_string() == "exit status 1");
+        CHECK(client.err() == fmt::format("dial tcp {}: connect: connection refused\n", to));
+    }
 }

@@ -52,6 +52,8 @@ struct pipe_pair {
         ::dup2(out, 1);
         ::dup2(err, 2);
     }
+    if (options.non_blocking)
+        for (const int fd : {0, 1, 2}) ::fcntl(fd, F_SETFL, O_NONBLOCK);
     if (options.descriptors) {
         const rlimit limit{*options.descriptors, *options.descriptors};
         ::setrlimit(RLIMIT_NOFILE, &limit);

@@ -23,6 +23,7 @@ struct child_options {
     std::optional<rlim_t> descriptors = {}; ///< RLIMIT_NOFILE, soft and hard
     bool no_standard_streams = false;       ///< descriptors 0 to 2 closed
     std::string input = "/dev/null";        ///< the file that it reads as its standard input
+    bool non_blocking = false;              ///< standard input, output and error don't block
 };
 
 /// How a process ended.

@@ -6,9 +6,11 @@
 #include "harness/child.hpp"
 #include "harness/client.hpp"
 #include "harness/matches.hpp"
+#include "harness/proc.hpp"
 #include "harness/programs.hpp"
 #include "harness/server.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <memory>
@@ -215,5 +217,67 @@ TEST_CASE("stage5: an article's program ends by its signal") {
         const auto ended = start(number)->stop(SIGINT);
         CHECK(ended.by_signal);
         CHECK(ended.number == SIGINT);
+    }
+}
+
+TEST_CASE("stage5: the articles' programs serve their clients even if nothing can be printed") {
+    for (const auto* number : {"000", "001", "003"})
+        for (const auto* streams : {">/dev/full", ">/dev/full 2>&1", ">&-", "<&- >&- 2>&-"}) {
+            INFO(number << " " << streams);
+            const auto server = harness::server::foreign(
+                harness::stage_command(5, std::string("article_") + number) + " 127.0.0.1:{port} " +
+                streams);
+            for (int i = 0; i < 3; ++i) {
+                harness::client client(server->where());
+                if (number == std::string("001"))
+                    client.send_all("hello");
+                else
+                    client.echo("abc\n");
+                client.shutdown_write();
+                client.expect_end();
+            }
+            CHECK(server->out().empty());
+        }
+}
+
+TEST_CASE("stage5: the articles' programs print every byte to an output that does not block") {
+    const std::string line(60'000, 'z');
+    const auto echoing = harness::server::foreign(
+        harness::stage_command(5, "article_003") + " 127.0.0.1:{port}", {.non_blocking = true});
+    for (int i = 0; i < 20; ++i) harness::client(echoing->where()).echo(line + "\n");
+    std::string expected;
+    for (int i = 0; i < 20; ++i) expected += "Message Received:" + line + "\n";
+    const auto printed = [&] { // the lines about the ends of clients may come in between
+        std::istringstream in(echoing->out());
+        std::string found;
+        for (std::string one; std::getline(in, one);)
+            if (one.starts_with("Message")) found += one + '\n';
+        return found;
+    };
+    CHECK(wait_for([&] { return printed().size() == expected.size(); }));
+    CHECK((printed() == expected)); // in parentheses: not to be printed
+
+    const auto logging = harness::server::foreign(
+        harness::stage_command(5, "article_001") + " 127.0.0.1:{port}", {.non_blocking = true});
+    harness::client client(logging->where());
+    client.send_all(std::string(3'000'000, 'y'));
+    client.shutdown_write();
+    client.expect_end();
+    CHECK(wait_for([&] { return logging->err().ends_with("yyy\n"); }));
+    CHECK(std::ranges::count(logging->err(), 'y') == 3'000'000);
+}
+
+TEST_CASE("stage5: the number of threads is decimal") {
+    const auto threads = [](const std::string& number) {
+        const auto server = harness::server::ours(harness::stage_program(5), {"--threads", number});
+        harness::client(server->where()).echo("by now all have started");
+        return harness::thread_count(server->pid());
+    };
+    CHECK(threads("010") == threads("10"));
+    for (const auto* number : {"0", "00", "-1", "0x2", "0b1", "0o2", "1_0", "1'0", "+2", " 2", "2 ",
+                               "1025", "99999999999", ""}) {
+        const finished refused({harness::stage_program(5), "--threads", number});
+        CHECK(refused.status == 2);
+        CHECK_THAT(refused.err, contains("--threads"));
     }
 }
