@@ -100,7 +100,7 @@ struct outcome {
 /// Runs a part of the program. What it throws, without memory, ends the process.
 task<> or_fail(task<> part) {
     try {
-        co_await part;
+        co_await std::move(part);
     } catch (const std::exception& error) {
         log("stage5_client: {}", error.what());
         exit_process(1);
