@@ -28,7 +28,7 @@ struct options {
     std::chrono::nanoseconds grace = std::chrono::seconds(5); ///< how long a stop may take
     std::chrono::nanoseconds idle_timeout{};  ///< for a client that sends nothing; 0: none
     std::chrono::nanoseconds write_timeout{}; ///< for a client that takes nothing; 0: none
-    unsigned threads = 0;                     ///< that run coroutines; 0: one for each core
+    unsigned threads = 0;                     ///< that run coroutines; 0: usable_cpus()
     echo_mode mode = echo_mode::bytes;        ///< --mode
 };
 
