@@ -4,7 +4,6 @@
 #include "options.hpp"
 
 #include "log.hpp"
-#include "trace.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
@@ -34,7 +33,7 @@ auto reads_into(Value& value, Parse parse) {
 
 std::expected<options, int> parse_options(int argc, const char* const* argv) {
     options read;
-    std::string listen, grace, idle, write, mode, trace_file;
+    std::string listen, grace, idle, write, mode;
     CLI::App app{"An echo server: every byte comes back once, in order.", "stage5_server"};
     app.add_option("-l,--listen", listen, "where clients connect; unix:PATH, unix:@NAME")
         ->option_text("ADDRESS [:8080]")
@@ -59,9 +58,8 @@ std::expected<options, int> parse_options(int argc, const char* const* argv) {
     app.add_option("--mode", mode, "echo bytes as they come, or whole lines")
         ->option_text("bytes|lines [bytes]")
         ->check(CLI::IsMember({"bytes", "lines"}));
-    app.add_option("--trace", trace_file, "what happened, as Chrome trace events")
-        ->option_text("FILE [none]")
-        ->check(trace::start);
+    app.add_option("--trace", read.trace, "what happened, as Chrome trace events")
+        ->option_text("FILE [none]");
     app.set_version_flag("--version", fmt::format("stage5_server {}", version));
     try {
         app.parse(argc, argv);

@@ -22,7 +22,8 @@ namespace harness {
 struct child_options {
     std::optional<rlim_t> descriptors = {}; ///< RLIMIT_NOFILE, soft and hard
     bool no_standard_streams = false;       ///< descriptors 0 to 2 closed
-    std::string input = "/dev/null";        ///< the file that it reads as its standard input
+    bool full_err = false;           ///< its standard error is a full pipe that nothing reads
+    std::string input = "/dev/null"; ///< the file that it reads as its standard input
 };
 
 /// How a process ended.
@@ -75,6 +76,7 @@ private:
     pid_t pid_ = -1;
     unique_fd pidfd_;
     unique_fd wake_; // eventfd: the reader looks at the two flags below
+    unique_fd full_; // the end of a full pipe that is not read
     std::optional<ending> ending_;
 
     mutable std::mutex mutex_; // protects text and ended of both streams, and the flags
