@@ -47,7 +47,7 @@ public:
 
     std::expected<void, op_error> accept_loop();
     void stop();  ///< may be called from any thread
-    void drain(); ///< returns when the last connection is closed
+    void drain(); ///< returns when stop() was called and the last connection is closed
     [[nodiscard]] op_error failure(const syscall_error& reason) const;
 
 private:
@@ -220,6 +220,7 @@ void server::stop() {
 
 void server::drain() {
     std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return stopping_.load(); });
     const auto all_left = [&] { return open_.empty(); };
     if (changed_.wait_until(lock, grace_ends_, all_left)) return;
     for (const int fd : open_) ::shutdown(fd, SHUT_RDWR); // wakes who sleeps in write()
@@ -234,20 +235,18 @@ std::expected<void, op_error> serve(listener listener, const options& options,
     const auto event = open_stop_event();
     if (!event) return std::unexpected(server.failure(event.error()));
     // A thread that waits for the request may do what a signal handler must not: lock a mutex.
-    std::jthread waiter;
     try {
-        waiter = std::jthread([&] {
+        std::thread([&server, number = event->get()] {
             std::uint64_t requests = 0;
-            while (::read(event->get(), &requests, sizeof requests) < 0) {}
+            while (::read(number, &requests, sizeof requests) < 0) {}
             server.stop();
-        });
+        }).detach();
     } catch (const std::system_error& error) {
         return std::unexpected(server.failure({"pthread_create", error.code().value()}));
     }
     ready();
     auto ended = server.accept_loop();
     request_stop(); // if accept() has failed: there are clients still, and they refer to `server`
-    waiter.join();
     server.drain();
     return ended;
 }

@@ -190,10 +190,10 @@ std::expected<void, op_error> serve(listener listener, const options& options,
     if (!event) return failed(event.error());
     const auto poll = netpoll::open();
     if (!poll) return failed(poll.error());
-    const auto watched = (*poll)->add(event->get());
-    if (!watched) return failed(watched.error());
     auto socket = fd::open(**poll, std::move(listener.fd));
     if (!socket) return failed(socket.error());
+    const auto watched = (*poll)->add(event->get());
+    if (!watched) return failed(watched.error());
     server server(std::move(listener), std::move(*socket), **poll, **watched, options);
     ready();
     return server.run();

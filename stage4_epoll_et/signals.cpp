@@ -33,9 +33,10 @@ extern "C" void on_stop_signal(int) {
 void end_on_stop_signals() {
     sigset_t both;
     ::sigemptyset(&both);
+    // Without SA_RESTART. The server repeats each call that is interrupted, but for a line of the
+    // log, which may be what it is stuck in.
     struct sigaction action {};
     action.sa_handler = &on_stop_signal;
-    action.sa_flags = SA_RESTART;
     for (const int signal : {SIGINT, SIGTERM}) {
         ::sigaddset(&both, signal);
         ::sigaction(signal, &action, nullptr);

@@ -66,7 +66,8 @@ int main(int argc, char** argv) try {
     }
     // Opening the trace empties the file, so the server does it after all that the user may have
     // got wrong.
-    if (options->trace && !trace::start(*options->trace)) return 2;
+    const auto& file = options->trace;
+    if (file && !trace::start(*file)) return 2;
     const auto announce = [line = fmt::format("listening on {}", listener->name())] {
         std::puts(line.c_str());
         std::fflush(stdout);

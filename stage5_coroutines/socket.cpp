@@ -118,9 +118,10 @@ std::expected<accepted, syscall_error> accept(int listener) {
         client.fd = unique_fd{
             trace::accept4(listener, &client.peer.any, &client.peer.length, socket_flags)};
         if (client.fd) return client;
-        if (errno == EINTR) continue;
-        if (!is_about_a_lost_connection(errno) || ++lost == most_lost)
-            return std::unexpected(syscall_error{"accept4", errno});
+        const int number = errno;
+        if (number == EINTR) continue;
+        if (!is_about_a_lost_connection(number) || ++lost == most_lost)
+            return std::unexpected(syscall_error{"accept4", number});
     }
 }
 // [accept]
