@@ -14,6 +14,9 @@ namespace stage1 {
 void vlog(fmt::string_view format, fmt::format_args args) {
     fmt::memory_buffer line;
     fmt::vformat_to(fmt::appender(line), format, args);
+    // Names and bytes are quoted before they come here. What else is printed stays one line.
+    std::ranges::replace_if(
+        line, [](char c) { return (c >= 0 && c < ' ') || c == 127; }, '?');
     line.push_back('\n');
     std::fwrite(line.data(), 1, line.size(), stderr);
 }

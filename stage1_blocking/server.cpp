@@ -4,11 +4,12 @@
 ///
 ///     serve ── server::accept_loop ── accept, connection, start_thread
 ///                                     └ connection::handle ── read, write
-///     signal ─ server::stop ── shutdown() wakes all of them
+///     a thread that waits for a signal ── server::stop ── shutdown() wakes all of them
 
 #include "server.hpp"
 
 #include "log.hpp"
+#include "signals.hpp"
 
 #include <pthread.h>
 #include <sys/socket.h>
@@ -20,7 +21,7 @@
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
-#include <csignal>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -39,14 +40,6 @@ using clock = std::chrono::steady_clock;
 constexpr std::size_t stack_size = 64 * 1024;
 constexpr std::size_t buffer_size = 16 * 1024;
 
-sigset_t stop_signals() {
-    sigset_t set;
-    ::sigemptyset(&set);
-    ::sigaddset(&set, SIGINT);
-    ::sigaddset(&set, SIGTERM);
-    return set;
-}
-
 class server {
 public:
     server(listener listener, const options& options)
@@ -54,7 +47,7 @@ public:
 
     std::expected<void, op_error> accept_loop();
     void stop();  ///< may be called from any thread
-    void drain(); ///< returns when the last connection is closed
+    void drain(); ///< returns when stop() was called and the last connection is closed
     [[nodiscard]] op_error failure(const syscall_error& reason) const;
 
 private:
@@ -165,7 +158,7 @@ std::expected<void, op_error> server::accept_loop() {
                 pause_ = 5ms;
             else // the client is gone, which is better than all of them
                 back_off(syscall_error{"pthread_create", error});
-        } else if (is_out_of_resources(client.error())) {
+        } else if (!is_about_the_listener(client.error())) {
             back_off(client.error());
         } else if (!stopping_) {
             return std::unexpected(failure(client.error()));
@@ -227,6 +220,7 @@ void server::stop() {
 
 void server::drain() {
     std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return stopping_.load(); });
     const auto all_left = [&] { return open_.empty(); };
     if (changed_.wait_until(lock, grace_ends_, all_left)) return;
     for (const int fd : open_) ::shutdown(fd, SHUT_RDWR); // wakes who sleeps in write()
@@ -235,28 +229,25 @@ void server::drain() {
 
 } // namespace
 
-void block_stop_signals() {
-    const auto signals = stop_signals();
-    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-}
-
-std::expected<void, op_error> serve(listener listener, const options& options) {
+std::expected<void, op_error> serve(listener listener, const options& options,
+                                    const std::function<void()>& ready) {
     server server(std::move(listener), options);
-    // A thread that only waits for signals may do what a signal handler must not: lock a mutex.
+    const auto event = open_stop_event();
+    if (!event) return std::unexpected(server.failure(event.error()));
+    // A thread that waits for the request may do what a signal handler must not: lock a mutex.
     try {
-        std::thread([&server] {
-            const auto signals = stop_signals();
-            int signal = 0;
-            ::sigwait(&signals, &signal);
+        std::thread([&server, number = event->get()] {
+            std::uint64_t requests = 0;
+            while (::read(number, &requests, sizeof requests) < 0) {}
             server.stop();
-            ::sigwait(&signals, &signal);
-            ::_exit(0);
         }).detach();
     } catch (const std::system_error& error) {
         return std::unexpected(server.failure({"pthread_create", error.code().value()}));
     }
+    ready();
     auto ended = server.accept_loop();
-    if (ended) server.drain();
+    request_stop(); // if accept() has failed: there are clients still, and they refer to `server`
+    server.drain();
     return ended;
 }
 

@@ -60,11 +60,13 @@ std::expected<unique_fd, syscall_error> listen_stream(const address& where) {
 }
 // [listen]
 
+/// Where accept4 fails for ever, accept() must return, so that the server can rest, and stop.
+constexpr int most_lost = 64;
+
 /// Linux reports errors of the new connection's network through accept; accept(2) asks servers
 /// to treat them like EAGAIN and go on with the next connection.
 bool is_about_a_lost_connection(int number) {
     switch (number) {
-    case EINTR:
     case ECONNABORTED:
     case EPROTO:
     case ENOPROTOOPT:
@@ -73,7 +75,6 @@ bool is_about_a_lost_connection(int number) {
     case ENONET:
     case EHOSTDOWN:
     case EHOSTUNREACH:
-    case EOPNOTSUPP:
         return true;
     default:
         return false;
@@ -109,20 +110,24 @@ std::expected<listener, op_error> listen(const endpoint& where) {
 
 // [accept]
 std::expected<accepted, syscall_error> accept(int listener) {
+    int lost = 0;
     while (true) {
         accepted client;
         client.fd = unique_fd{
             ::accept4(listener, &client.peer.any, &client.peer.length, socket_flags)};
         if (client.fd) return client;
-        if (!is_about_a_lost_connection(errno))
-            return std::unexpected(syscall_error{"accept4", errno});
+        const int number = errno;
+        if (number == EINTR) continue;
+        if (!is_about_a_lost_connection(number) || ++lost == most_lost)
+            return std::unexpected(syscall_error{"accept4", number});
     }
 }
 // [accept]
 
-bool is_out_of_resources(const syscall_error& error) {
-    return error.number == EMFILE || error.number == ENFILE || error.number == ENOBUFS ||
-           error.number == ENOMEM;
+bool is_about_the_listener(const syscall_error& error) {
+    const int number = error.number; // EINVAL: it does not listen any more
+    return number == EBADF || number == EFAULT || number == EINVAL || number == ENOTSOCK ||
+           number == EOPNOTSUPP;
 }
 
 std::expected<std::size_t, syscall_error> read(int fd, std::span<char> buffer) {

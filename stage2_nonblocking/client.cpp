@@ -74,7 +74,9 @@ std::expected<void, syscall_error> conversation::run() {
     for (const int fd : {socket_, STDIN_FILENO})
         if (const auto added = poller_.add(fd, interest::read); !added) return added;
     while (true) {
-        for (const int fd : poller_.wait(poller::forever)) {
+        const auto ready = poller_.wait(poller::forever);
+        if (!ready) return std::unexpected(ready.error());
+        for (const int fd : *ready) {
             if (fd == STDIN_FILENO) {
                 read_input();
                 continue;

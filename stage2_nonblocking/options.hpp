@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <expected>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -28,6 +29,7 @@ struct options {
     bool verbose = false;             ///< whether note() prints
     std::size_t max_connections = std::numeric_limits<std::size_t>::max(); ///< at once
     std::chrono::nanoseconds grace = std::chrono::seconds(5); ///< how long a stop may take
+    std::optional<std::string> trace;                         ///< the file that --trace names
     wait_method wait = wait_method::poll;                     ///< --wait
 };
 

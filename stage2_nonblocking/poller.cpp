@@ -31,21 +31,24 @@ void poller::remove(int fd) {
 }
 
 // [wait]
-std::span<const int> poller::wait(std::chrono::milliseconds timeout) {
+std::expected<std::span<const int>, syscall_error> poller::wait(std::chrono::milliseconds timeout) {
     ready_.clear();
-    bool answered = true;
+    int count = 1; // or 0 in time, or -1
     switch (method_) {
     case wait_method::spin:
         for (pollfd& entry : watched_) entry.revents = entry.events;
         break;
     case wait_method::select:
-        answered = ask_select(timeout);
+        count = ask_select(timeout);
         break;
     case wait_method::poll:
-        answered = ask_poll(timeout);
+        count = ask_poll(timeout);
         break;
     }
-    if (!answered) return {}; // nobody in time, or a signal came first: the caller looks again
+    if (count < 0 && errno != EINTR)
+        return std::unexpected(
+            syscall_error{method_ == wait_method::poll ? "poll" : "select", errno});
+    if (count <= 0) return ready_; // nobody in time, or a signal came first: the caller looks again
     make_room();
     for (const pollfd& entry : watched_)
         if (entry.revents != 0 && ready_.size() < ready_.capacity()) ready_.push_back(entry.fd);
@@ -61,14 +64,14 @@ void poller::make_room() try {
 }
 
 /// The whole list into the kernel and back, in each call.
-bool poller::ask_poll(std::chrono::milliseconds timeout) {
+int poller::ask_poll(std::chrono::milliseconds timeout) {
     const auto limit = std::min(timeout,
                                 std::chrono::milliseconds(std::numeric_limits<int>::max()));
-    return trace::poll(watched_.data(), watched_.size(), static_cast<int>(limit.count())) > 0;
+    return trace::poll(watched_.data(), watched_.size(), static_cast<int>(limit.count()));
 }
 
 /// The sets are the kernel's to overwrite, so they are made anew for each call.
-bool poller::ask_select(std::chrono::milliseconds timeout) {
+int poller::ask_select(std::chrono::milliseconds timeout) {
     fd_set readers, writers;
     FD_ZERO(&readers);
     FD_ZERO(&writers);
@@ -80,13 +83,14 @@ bool poller::ask_select(std::chrono::milliseconds timeout) {
     }
     timeval limit{timeout.count() / 1000, timeout.count() % 1000 * 1000};
     timeval* const patience = timeout == forever ? nullptr : &limit;
-    if (trace::select(highest + 1, &readers, &writers, nullptr, patience) <= 0) return false;
+    const int count = trace::select(highest + 1, &readers, &writers, nullptr, patience);
+    if (count <= 0) return count;
     for (pollfd& entry : watched_) {
         entry.revents = 0;
         if (FD_ISSET(entry.fd, &readers)) entry.revents |= POLLIN;
         if (FD_ISSET(entry.fd, &writers)) entry.revents |= POLLOUT;
     }
-    return true;
+    return count;
 }
 
 } // namespace stage2

@@ -41,15 +41,16 @@ public:
     /// Ends watching `fd`; to be called before it is closed.
     void remove(int fd);
 
-    /// Waits until somebody is ready, but not longer than `timeout`.
-    /// \return the descriptors that have what they are watched for, or an error to be met by
-    ///         trying; perhaps none. Valid until the next call.
-    std::span<const int> wait(std::chrono::milliseconds timeout);
+    /// Waits until a descriptor is ready, but not longer than `timeout`.
+    /// \return the descriptors that have what they are watched for, or that have an error which
+    ///         the next call on them meets. There may be none. They are valid until the next call.
+    ///         An error if select() or poll() fails, and not because of a signal
+    std::expected<std::span<const int>, syscall_error> wait(std::chrono::milliseconds timeout);
 
 private:
     void make_room();
-    bool ask_select(std::chrono::milliseconds timeout);
-    bool ask_poll(std::chrono::milliseconds timeout);
+    int ask_select(std::chrono::milliseconds timeout);
+    int ask_poll(std::chrono::milliseconds timeout);
 
     wait_method method_;
     std::vector<pollfd> watched_; ///< in poll's form, which says it all

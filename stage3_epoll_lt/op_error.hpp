@@ -2,7 +2,7 @@
 /// \file
 /// What went wrong, said as Go says it: "listen tcp 127.0.0.1:80: bind: permission denied".
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <cctype>
 #include <string>
@@ -17,6 +17,14 @@ inline std::string lower_first(std::string text) {
     if (text.size() > 1 && std::islower(at(1)) != 0)
         text[0] = static_cast<char>(std::tolower(at(0)));
     return text;
+}
+
+/// Quotes a name that holds anything but printable text, as log lines quote bytes. Anybody may
+/// choose a name, and it must neither forge a line of the log nor command a terminal.
+inline std::string printable(std::string_view name) {
+    auto quoted = fmt::format("{:?}", name);
+    const bool is_plain = quoted.size() == name.size() + 2; // the quotes alone were added
+    return is_plain ? std::string(name) : quoted;
 }
 
 /// A system call that failed. Go: os.SyscallError.

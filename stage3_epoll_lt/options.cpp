@@ -4,8 +4,6 @@
 #include "options.hpp"
 
 #include "log.hpp"
-#include "op_error.hpp"
-#include "trace.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
@@ -51,7 +49,7 @@ std::expected<unsigned, std::string> parse_count(std::string_view text) {
 
 std::expected<options, int> parse_options(int argc, const char* const* argv) {
     options read;
-    std::string listen, most, grace, trace_file;
+    std::string listen, most, grace;
     CLI::App app{"An echo server: every byte comes back once, in order.", "stage3_server"};
     app.add_option("-l,--listen", listen, "where clients connect; unix:PATH, unix:@NAME")
         ->option_text("ADDRESS [:8080]")
@@ -64,9 +62,8 @@ std::expected<options, int> parse_options(int argc, const char* const* argv) {
     app.add_option("--grace", grace, "how long a graceful stop may take")
         ->option_text("DURATION [5s]")
         ->check(reads_into(read.grace, parse_duration));
-    app.add_option("--trace", trace_file, "what happened, as Chrome trace events")
-        ->option_text("FILE [none]")
-        ->check(trace::start);
+    app.add_option("--trace", read.trace, "what happened, as Chrome trace events")
+        ->option_text("FILE [none]");
     app.set_version_flag("--version", fmt::format("stage3_server {}", version));
     try {
         app.parse(argc, argv);

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <expected>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,7 @@ struct options {
     bool verbose = false;             ///< whether note() prints
     std::size_t max_connections = std::numeric_limits<std::size_t>::max(); ///< at once
     std::chrono::nanoseconds grace = std::chrono::seconds(5); ///< how long a stop may take
+    std::optional<std::string> trace;                         ///< the file that --trace names
 };
 
 /// Reads the command line; help, version and mistakes are printed here.

@@ -20,8 +20,11 @@ constexpr int events_a_turn = 128;
 } // namespace
 
 // [add]
-poller::poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+std::expected<void, syscall_error> poller::open() {
     ready_.reserve(events_a_turn); // wait() must not need memory
+    epoll_ = unique_fd{::epoll_create1(EPOLL_CLOEXEC)};
+    if (epoll_) return {};
+    return std::unexpected(syscall_error{"epoll_create1", errno});
 }
 
 std::expected<void, syscall_error> poller::add(int fd, interest what) {
@@ -38,13 +41,14 @@ void poller::remove(int fd) {
 // [add]
 
 // [wait]
-std::span<const int> poller::wait(std::chrono::milliseconds timeout) {
+std::expected<std::span<const int>, syscall_error> poller::wait(std::chrono::milliseconds timeout) {
     ready_.clear();
     std::array<epoll_event, events_a_turn> events;
     const auto limit = std::min(timeout,
                                 std::chrono::milliseconds(std::numeric_limits<int>::max()));
     const int n = trace::epoll_wait(epoll_.get(), events.data(), events_a_turn,
                                     static_cast<int>(limit.count()));
+    if (n < 0 && errno != EINTR) return std::unexpected(syscall_error{"epoll_wait", errno});
     // Nobody in time, or a signal came first (-1, EINTR): the caller looks again.
     for (int i = 0; i < n; ++i) ready_.push_back(events[static_cast<std::size_t>(i)].data.fd);
     return ready_;

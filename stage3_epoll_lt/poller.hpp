@@ -28,9 +28,9 @@ class poller {
 public:
     static constexpr std::chrono::milliseconds forever{-1}; ///< a timeout: there is none
 
-    /// An epoll instance that watches nobody; if there is none to be had, add() says so, with
-    /// EBADF. Go: netpollinit, which throws.
-    poller();
+    /// Makes the epoll instance; to be called first. Go: netpollinit, which throws.
+    /// \return the error of epoll_create1 if it failed
+    std::expected<void, syscall_error> open();
 
     /// Begins to watch `fd`. \return or what epoll_ctl says: ENOSPC, ENOMEM
     std::expected<void, syscall_error> add(int fd, interest what);
@@ -39,10 +39,11 @@ public:
     /// Ends watching `fd`; to be called before it is closed.
     void remove(int fd);
 
-    /// Waits until somebody is ready, but not longer than `timeout`.
-    /// \return the descriptors that have what they are watched for, or an error to be met by
-    ///         trying; perhaps none. Valid until the next call.
-    std::span<const int> wait(std::chrono::milliseconds timeout);
+    /// Waits until a descriptor is ready, but not longer than `timeout`.
+    /// \return the descriptors that have what they are watched for, or that have an error which
+    ///         the next call on them meets. There may be none. They are valid until the next call.
+    ///         An error if epoll_wait() fails, and not because of a signal
+    std::expected<std::span<const int>, syscall_error> wait(std::chrono::milliseconds timeout);
 
 private:
     std::expected<void, syscall_error> control(int operation, int fd, std::uint32_t events);

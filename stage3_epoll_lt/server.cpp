@@ -4,23 +4,25 @@
 ///     serve ── server::run ── poller::wait
 ///                             ├ server::accept_some ── accept, poller::add
 ///                             ├ server::advance ── connection::advance, poller::modify
-///                             └ server::take_signal
+///                             └ server::take_stop_request
 
 #include "server.hpp"
 
 #include "connection.hpp"
 #include "log.hpp"
 #include "poller.hpp"
+#include "signals.hpp"
 #include "trace.hpp"
 
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
+#include <cstdint>
 #include <new>
+#include <optional>
+#include <thread>
 #include <unordered_map>
 
 namespace stage3 {
@@ -32,37 +34,31 @@ using clock = std::chrono::steady_clock;
 constexpr std::size_t buffer_size = 64 * 1024;
 constexpr int accepts_a_turn = 64; ///< a flood of clients must not keep the others waiting
 
-sigset_t stop_signals() {
-    sigset_t set;
-    ::sigemptyset(&set);
-    ::sigaddset(&set, SIGINT);
-    ::sigaddset(&set, SIGTERM);
-    return set;
-}
-
 class server {
 public:
-    server(listener listener, unique_fd signals, const options& options);
+    server(listener listener, const options& options);
+    std::expected<void, syscall_error> begin(); ///< takes all that run() needs
     std::expected<void, op_error> run();
+    [[nodiscard]] op_error failure(const syscall_error& reason) const;
 
 private:
     using connections = std::unordered_map<int, connection>;
 
     void watch_listener(clock::time_point now);
-    std::expected<void, op_error> accept_some();
+    void accept_some();
     void admit(accepted client);
     void advance(int fd);
     void settle(connections::iterator which, interest watched);
-    void take_signal();
+    void take_stop_request();
     void sweep();
+    void rest(const syscall_error& reason);
     void back_off(const syscall_error& reason);
     void complain(const syscall_error& reason);
-    [[nodiscard]] op_error failure(const syscall_error& reason) const;
     [[nodiscard]] std::chrono::milliseconds patience(clock::time_point now) const;
 
     options options_;
     listener listener_;
-    unique_fd signals_; ///< SIGINT and SIGTERM as something to read
+    unique_fd stop_event_; ///< readable once there is a request to stop
     poller poller_;
     connections connections_;                                   ///< by descriptor
     std::vector<char> buffer_ = std::vector<char>(buffer_size); ///< lent to whose turn it is
@@ -72,30 +68,42 @@ private:
     clock::time_point last_complaint_ = {};
     bool stopping_ = false;
     clock::time_point grace_ends_ = {};
+    std::optional<op_error> failed_; ///< why no client can be accepted any more
 };
 
-server::server(listener listener, unique_fd signals, const options& options)
-    : options_(options), listener_(std::move(listener)), signals_(std::move(signals)) {}
+server::server(listener listener, const options& options)
+    : options_(options), listener_(std::move(listener)) {}
+
+std::expected<void, syscall_error> server::begin() {
+    auto event = open_stop_event();
+    if (!event) return std::unexpected(event.error());
+    stop_event_ = std::move(*event);
+    const auto opened = poller_.open();
+    if (!opened) return opened;
+    const auto watched = poller_.add(stop_event_.get(), interest::read);
+    if (!watched) return watched;
+    listener_watched_ = true;
+    return poller_.add(listener_.fd.get(), interest::read);
+}
 
 // [run]
 std::expected<void, op_error> server::run() {
-    const auto watched = poller_.add(signals_.get(), interest::read);
-    if (!watched) return std::unexpected(failure(watched.error()));
     while (!stopping_ || (!connections_.empty() && clock::now() < grace_ends_)) {
         const auto now = clock::now();
         watch_listener(now);
-        for (const int fd : poller_.wait(patience(now))) {
-            if (fd == listener_.fd.get()) {
-                const auto accepted = accept_some();
-                if (!accepted) return accepted;
-            } else if (fd == signals_.get()) {
-                take_signal();
-            } else {
+        const auto ready = poller_.wait(patience(now));
+        if (!ready) rest(ready.error());
+        for (const int fd : ready.value_or(std::span<const int>())) {
+            if (fd == listener_.fd.get())
+                accept_some();
+            else if (fd == stop_event_.get())
+                take_stop_request();
+            else
                 advance(fd);
-            }
         }
         if (stopping_) sweep();
     }
+    if (failed_) return std::unexpected(*failed_);
     return {};
 }
 // [run]
@@ -114,7 +122,7 @@ void server::watch_listener(clock::time_point now) {
     back_off(watched.error());
 }
 
-std::expected<void, op_error> server::accept_some() {
+void server::accept_some() {
     for (int i = 0; i < accepts_a_turn && connections_.size() < options_.max_connections; ++i) {
         auto client = accept(listener_.fd.get());
         if (client) {
@@ -122,14 +130,15 @@ std::expected<void, op_error> server::accept_some() {
             admit(std::move(*client));
         } else if (would_block(client.error())) {
             break;
-        } else if (is_out_of_resources(client.error())) {
-            back_off(client.error());
+        } else if (is_about_the_listener(client.error())) {
+            failed_ = failure(client.error());
+            request_stop(); // for the sake of the clients that are there
             break;
         } else {
-            return std::unexpected(failure(client.error()));
+            back_off(client.error());
+            break;
         }
     }
-    return {};
 }
 
 void server::admit(accepted client) {
@@ -175,11 +184,11 @@ void server::settle(connections::iterator which, interest watched) {
 }
 // [settle]
 
-/// The first signal begins the stop, the second ends the process.
-void server::take_signal() {
-    signalfd_siginfo info{};
-    if (::read(signals_.get(), &info, sizeof info) != sizeof info) return; // spin only asks
-    if (stopping_) ::_exit(0);
+/// Begins the stop if there is a request. A second signal never comes here: its handler has ended
+/// the process.
+void server::take_stop_request() {
+    std::uint64_t requests = 0;
+    if (::read(stop_event_.get(), &requests, sizeof requests) < 0) return; // spin only asks
     stopping_ = true;
     grace_ends_ = clock::now() + options_.grace;
     watch_listener(clock::now());
@@ -195,6 +204,14 @@ void server::sweep() {
         which->second.finish();
         settle(which, watched);
     }
+}
+
+/// Rests after an error of the poller, which would come again at once. The poller can't report the
+/// request to stop then.
+void server::rest(const syscall_error& reason) {
+    complain(reason);
+    std::this_thread::sleep_for(100ms);
+    take_stop_request();
 }
 
 /// Go's net/http waits as long when it is out of descriptors, 5 ms doubling to 1 s
@@ -227,18 +244,13 @@ std::chrono::milliseconds server::patience(clock::time_point now) const {
 
 } // namespace
 
-void block_stop_signals() {
-    const auto signals = stop_signals();
-    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-}
-
-std::expected<void, op_error> serve(listener listener, const options& options) {
-    const auto signals = stop_signals();
-    unique_fd readable{::signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC)};
-    if (!readable)
-        return std::unexpected(op_error{"accept", listener.network, "", listener.local.to_string(),
-                                        syscall_error{"signalfd", errno}.message()});
-    return server(std::move(listener), std::move(readable), options).run();
+std::expected<void, op_error> serve(listener listener, const options& options,
+                                    const std::function<void()>& ready) {
+    server server(std::move(listener), options);
+    const auto begun = server.begin();
+    if (!begun) return std::unexpected(server.failure(begun.error()));
+    ready();
+    return server.run();
 }
 
 } // namespace stage3

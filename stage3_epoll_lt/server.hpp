@@ -8,16 +8,15 @@
 #include "socket.hpp"
 
 #include <expected>
+#include <functional>
 
 namespace stage3 {
 
-/// Keeps SIGINT and SIGTERM from ending the process; serve() takes them when it is ready. To be
-/// called before there are threads: they inherit it.
-void block_stop_signals();
-
 /// Echoes to every client until SIGINT or SIGTERM; returns when all connections are closed, at
 /// most options.grace later. A second signal ends the process at once, with status 0.
-/// \return or why no client can be accepted any more
-std::expected<void, op_error> serve(listener listener, const options& options);
+/// \param ready is called once, when nothing that the start needs can fail any more
+/// \return an error if the server could not start, or if no client can be accepted any more
+std::expected<void, op_error> serve(listener listener, const options& options,
+                                    const std::function<void()>& ready);
 
 } // namespace stage3

@@ -4,8 +4,6 @@
 #include "options.hpp"
 
 #include "log.hpp"
-#include "op_error.hpp"
-#include "trace.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
@@ -51,7 +49,7 @@ std::expected<unsigned, std::string> parse_count(std::string_view text) {
 
 std::expected<options, int> parse_options(int argc, const char* const* argv) {
     options read;
-    std::string listen, most, grace, idle, write, trace_file;
+    std::string listen, most, grace, idle, write;
     CLI::App app{"An echo server: every byte comes back once, in order.", "stage4_server"};
     app.add_option("-l,--listen", listen, "where clients connect; unix:PATH, unix:@NAME")
         ->option_text("ADDRESS [:8080]")
@@ -70,9 +68,8 @@ std::expected<options, int> parse_options(int argc, const char* const* argv) {
     app.add_option("--write-timeout", write, "close a connection that took nothing for this long")
         ->option_text("DURATION [none]")
         ->check(reads_into(read.write_timeout, parse_duration));
-    app.add_option("--trace", trace_file, "what happened, as Chrome trace events")
-        ->option_text("FILE [none]")
-        ->check(trace::start);
+    app.add_option("--trace", read.trace, "what happened, as Chrome trace events")
+        ->option_text("FILE [none]");
     app.set_version_flag("--version", fmt::format("stage4_server {}", version));
     try {
         app.parse(argc, argv);

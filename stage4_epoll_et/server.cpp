@@ -11,13 +11,10 @@
 #include "log.hpp"
 #include "netpoll.hpp"
 #include "run_queue.hpp"
-
-#include <unistd.h>
+#include "signals.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
-#include <csignal>
 #include <iterator>
 #include <list>
 #include <new>
@@ -33,12 +30,14 @@ constexpr nanotime sweep_interval = 10'000'000;                               //
 
 class server {
 public:
-    server(listener listener, fd socket, netpoll& poll, const options& options);
+    server(listener listener, fd socket, netpoll& poll, poll_desc& stop_event,
+           const options& options);
     ~server() { queue_.end(); }
     std::expected<void, op_error> run();
 
 private:
-    /// What queues the server itself: a new client, or a time to look after those who remain.
+    /// What queues the server itself: a new client, a request to stop, or a time to look after
+    /// those who remain.
     struct task : runnable {
         task(server& whose, void (*what)(runnable&)) : runnable(whose.queue_, what), of(whose) {}
         server& of;
@@ -60,7 +59,7 @@ private:
     run_queue queue_;
     surroundings around_;
     std::list<connection> connections_;
-    task accept_, sweep_;
+    task accept_, stop_, sweep_;
     alarm accept_again_, sweep_again_;
     bool accept_waits_ = false; ///< for a place or for the alarm, not for the poller
     nanotime pause_ = shortest_pause;
@@ -70,36 +69,26 @@ private:
     std::optional<op_error> failed_;
 };
 
-// What a signal handler can reach.
-std::atomic<int> stop_signals_seen = 0;
-std::atomic<netpoll*> to_interrupt = nullptr;
-
-/// Go: runtime.sighandler, sigsend. The second signal ends the process.
-extern "C" void on_stop_signal(int) {
-    if (stop_signals_seen.fetch_add(1) > 0) ::_exit(0);
-    const int interrupted = errno; // of whatever was going on
-    if (auto* const poll = to_interrupt.load()) poll->interrupt();
-    errno = interrupted;
-}
-
-server::server(listener listener, fd socket, netpoll& poll, const options& options)
+server::server(listener listener, fd socket, netpoll& poll, poll_desc& stop_event,
+               const options& options)
     : options_(options), listener_(std::move(listener)), socket_(std::move(socket)),
       poll_(poll), around_{queue_, options, std::vector<char>(buffer_size),
                            [this](connection& c) { turn(c); }},
       accept_(*this, [](runnable& r) { static_cast<task&>(r).of.accept_some(); }),
+      stop_(*this, [](runnable& r) { static_cast<task&>(r).of.stop(); }),
       sweep_(*this, [](runnable& r) { static_cast<task&>(r).of.sweep(); }), accept_again_(accept_),
       sweep_again_(sweep_) {
     queue_.push(accept_);
+    if (stop_event.block(side::read, stop_) != poll_status::parked) queue_.push(stop_);
 }
 
 // [run]
 std::expected<void, op_error> server::run() {
     while (!stopping_ || (!connections_.empty() && now() < grace_ends_)) {
         queue_.run();
-        if (!stopping_ && stop_signals_seen != 0) stop();
-        if (failed_) return std::unexpected(*failed_);
         poll_.wait(queue_.empty() ? poller::forever : 0);
     }
+    if (failed_) return std::unexpected(*failed_);
     return {};
 }
 // [run]
@@ -117,13 +106,12 @@ void server::accept_some() {
             admit(std::move(*client));
         } else if (client.error().why != io_error::reason::failed) {
             return; // parked, or the listener is closed
-        } else if (is_out_of_resources(client.error().call)) {
-            return back_off(client.error().call);
-        } else if (client.error().call.call == "epoll_ctl") {
-            complain(client.error().call); // this client only
-        } else {
+        } else if (is_about_the_listener(client.error().call)) {
             failed_ = failure(client.error().call);
+            request_stop(); // for the sake of the clients that are there
             return;
+        } else {
+            return back_off(client.error().call);
         }
     }
     queue_.push(accept_);
@@ -190,42 +178,25 @@ op_error server::failure(const syscall_error& reason) const {
     return {"accept", listener_.network, "", listener_.local.to_string(), reason.message()};
 }
 
-sigset_t stop_signals() {
-    sigset_t set;
-    ::sigemptyset(&set);
-    ::sigaddset(&set, SIGINT);
-    ::sigaddset(&set, SIGTERM);
-    return set;
-}
-
 } // namespace
 
-void block_stop_signals() {
-    const auto signals = stop_signals();
-    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-}
-
-std::expected<void, op_error> serve(listener listener, const options& options) {
+std::expected<void, op_error> serve(listener listener, const options& options,
+                                    const std::function<void()>& ready) {
     const auto failed = [&](const syscall_error& error) {
         return std::unexpected(
             op_error{"accept", listener.network, "", listener.local.to_string(), error.message()});
     };
+    const auto event = open_stop_event();
+    if (!event) return failed(event.error());
     const auto poll = netpoll::open();
     if (!poll) return failed(poll.error());
     auto socket = fd::open(**poll, std::move(listener.fd));
     if (!socket) return failed(socket.error());
-
-    to_interrupt = poll->get();
-    struct sigaction action {};
-    action.sa_handler = &on_stop_signal;
-    action.sa_flags = SA_RESTART;
-    const auto signals = stop_signals();
-    for (const int signal : {SIGINT, SIGTERM}) ::sigaction(signal, &action, nullptr);
-    ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
-
-    const auto ended = server(std::move(listener), std::move(*socket), **poll, options).run();
-    to_interrupt = nullptr;
-    return ended;
+    const auto watched = (*poll)->add(event->get());
+    if (!watched) return failed(watched.error());
+    server server(std::move(listener), std::move(*socket), **poll, **watched, options);
+    ready();
+    return server.run();
 }
 
 } // namespace stage4

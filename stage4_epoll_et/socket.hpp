@@ -59,13 +59,14 @@ struct accepted {
     address peer; ///< as accept4 tells it; AF_UNIX without a path, for most Unix clients
 };
 
-/// Go: netFD.accept. Repeats what concerns only a connection that is already gone
-/// (ECONNABORTED and the like), so that an error is always about the listener or the machine.
+/// Accepts a connection. Passes over connections that are lost already (ECONNABORTED and the
+/// like), up to 64 of them in a row. Go: netFD.accept
 std::expected<accepted, syscall_error> accept(int listener);
 
-/// Whether accept() failed for want of descriptors or memory: clients wait in the backlog, and
-/// trying again makes sense, but later. Go: syscall.Errno.Temporary.
-bool is_out_of_resources(const syscall_error& error);
+/// True if accept() failed because of the listener itself, so that no later call can succeed. Any
+/// other error is about one connection, or about what the machine lacks at the moment: the accept
+/// loop rests and tries again. Go: net/http's Serve does so after an error that is Temporary().
+bool is_about_the_listener(const syscall_error& error);
 
 /// Whether a call had nothing to do and would have slept in the stage before: EAGAIN.
 bool would_block(const syscall_error& error);

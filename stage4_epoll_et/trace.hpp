@@ -22,9 +22,9 @@ namespace stage4::trace {
 /// Whether there is a file to write to. Set before there are threads.
 inline bool on = false;
 
-/// Begins the file; the end of the process ends it.
-/// \return nothing, or what is wrong with it, as CLI11 wants to be told
-std::string start(const std::string& file);
+/// Empties the file and begins it; the end of the process ends it.
+/// \return false if the file can't be opened; the log says why
+bool start(const std::string& file);
 
 using clock = std::chrono::steady_clock; ///< the monotonic one
 using place = std::source_location;      ///< which line it was

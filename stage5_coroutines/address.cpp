@@ -94,7 +94,7 @@ std::expected<std::uint16_t, std::string> look_up_port(std::string_view text) {
         const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), port);
         const bool fits = parsed.ec != std::errc::result_out_of_range;
         if (fits && (port == 0 || !is_negative)) return port;
-        return std::unexpected(fmt::format("address {}: invalid port", text));
+        return std::unexpected(fmt::format("address {}: invalid port", printable(text)));
     }
     std::string name(text);
     for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -102,7 +102,8 @@ std::expected<std::uint16_t, std::string> look_up_port(std::string_view text) {
     servent* found = nullptr;
     std::array<char, 1024> strings{}; // the entry's names are stored here
     ::getservbyname_r(name.c_str(), "tcp", &entry, strings.data(), strings.size(), &found);
-    if (found == nullptr) return std::unexpected(fmt::format("lookup tcp/{}: unknown port", text));
+    if (found == nullptr)
+        return std::unexpected(fmt::format("lookup tcp/{}: unknown port", printable(text)));
     return ntohs(static_cast<std::uint16_t>(entry.s_port));
 }
 
@@ -143,10 +144,11 @@ std::expected<std::vector<address>, std::string> look_up_host(const endpoint& wh
     if (!list) {
         const int error = list.error();
         if (ip || error == EAI_ADDRFAMILY)
-            return std::unexpected(fmt::format("address {}: no suitable address", where.host));
+            return std::unexpected(
+                fmt::format("address {}: no suitable address", printable(where.host)));
         const bool unknown = error == EAI_NONAME || error == EAI_NODATA;
         return std::unexpected(
-            fmt::format("lookup {}: {}", where.host,
+            fmt::format("lookup {}: {}", printable(where.host),
                         unknown ? "no such host" : lower_first(::gai_strerror(error))));
     }
     std::vector<address> found;
@@ -164,7 +166,7 @@ std::expected<std::vector<address>, std::string> unix_address(const std::string&
     // A path needs room for its NUL; an abstract name has none and may fill the array.
     const std::size_t size = path.size() + (is_abstract ? 0 : 1);
     if (size > sizeof made.un.sun_path)
-        return std::unexpected(fmt::format("address {}: longer than 107 bytes", path));
+        return std::unexpected(fmt::format("address {}: longer than 107 bytes", printable(path)));
     std::ranges::copy(path, made.un.sun_path);
     if (is_abstract) made.un.sun_path[0] = '\0';
     made.length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size);
@@ -176,7 +178,7 @@ std::expected<std::vector<address>, std::string> unix_address(const std::string&
 std::expected<endpoint, std::string> parse_endpoint(std::string_view network,
                                                     std::string_view text) {
     const auto wrong = [&](std::string_view why) {
-        return std::unexpected(fmt::format("address {}: {}", text, why));
+        return std::unexpected(fmt::format("address {}: {}", printable(text), why));
     };
     if (network == "unix") {
         if (text.empty()) return wrong("missing path");
@@ -218,8 +220,8 @@ std::string address::to_string() const {
         const auto used = length - offsetof(sockaddr_un, sun_path);
         if (used == 0) return "@"; // a client that never bound: Go prints the same
         if (un.sun_path[0] == '\0')
-            return fmt::format("@{}", std::string_view(un.sun_path + 1, used - 1));
-        return std::string(un.sun_path, ::strnlen(un.sun_path, used));
+            return printable(fmt::format("@{}", std::string_view(un.sun_path + 1, used - 1)));
+        return printable({un.sun_path, ::strnlen(un.sun_path, used)});
     }
     std::array<char, NI_MAXHOST> host{};
     std::array<char, NI_MAXSERV> port{};

@@ -47,7 +47,7 @@ struct address {
     /// AF_INET, AF_INET6 or AF_UNIX; AF_UNSPEC while it is nobody's.
     [[nodiscard]] int family() const noexcept { return any.sa_family; }
     /// "127.0.0.1:80", "[::1]:80", "/run/echo.sock", "@abstract". Go: TCPAddr.String,
-    /// UnixAddr.String; an IPv4 client of a dual-stack socket reads as IPv4.
+    /// UnixAddr.String; an IPv4 client of a dual-stack socket reads as IPv4. \see printable
     [[nodiscard]] std::string to_string() const;
 };
 

@@ -36,6 +36,7 @@ task<std::expected<std::string_view, net::error>> reader::read_line() {
         if (seen == longest_line)
             co_return std::unexpected(
                 net::failure(*from_.socket(), "read", "bufio: line too long"));
+        if (before_read_) before_read_();
         const auto more = co_await from_.read(static_cast<std::uint32_t>(longest_line - seen));
         if (!more) co_return std::unexpected(more.error());
         if (more->empty()) {

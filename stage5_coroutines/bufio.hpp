@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <expected>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -21,11 +22,15 @@ inline constexpr std::size_t longest_line = 64 * 1024;
 class reader {
 public:
     /// Shares the connection; nobody else should read from it. Go: bufio.NewReader
-    explicit reader(net::conn from) : from_(std::move(from)) {}
+    /// \param before_read is called before each read of the connection: to set its deadline
+    explicit reader(net::conn from, std::function<void()> before_read = {})
+        : from_(std::move(from)), before_read_(std::move(before_read)) {}
 
     /// The next line with its newline, valid until the next call; at the end of the stream what
     /// was left, then nothing. Go: Reader.ReadString('\n')
     task<std::expected<std::string_view, net::error>> read_line();
+    /// True if read_line() has failed because the line is longer than longest_line.
+    [[nodiscard]] bool is_line_too_long() const { return buffered().size() == longest_line; }
     /// Whether read_line() would not have to wait.
     [[nodiscard]] bool has_line() const { return buffered().contains('\n'); }
     /// What has been read and not been asked for. Go: Reader.Buffered, Peek
@@ -35,6 +40,7 @@ public:
 
 private:
     net::conn from_;
+    std::function<void()> before_read_;
     std::string bytes_;
     std::size_t taken_ = 0;
 };

@@ -75,20 +75,21 @@ public:
     /// The other end; AF_UNSPEC for a listener. Go: netFD.raddr
     [[nodiscard]] address remote_addr() const { return names_.remote(); }
 
-    /// The number, for getsockname and the like; -1 once it is closed.
-    [[nodiscard]] int get() const { return socket_.get(); }
-
 private:
     friend class fd_ref;
     template <typename Call>
     friend class fd_call;
+    friend class accept_call;
     friend class write_call;
+    friend class slow_write;
     friend class close_call;
 
     fd(unique_fd socket, poll_desc& pd, names who);
     ~fd();
     static void* operator new(std::size_t size) { return frame_cache::allocate(size); }
     static void operator delete(void* what, std::size_t size) { frame_cache::release(what, size); }
+    /// The number; to be used by those that hold a reference, or another thread may close it.
+    [[nodiscard]] int get() const { return socket_.get(); }
     void leave(bool last);
     std::expected<std::size_t, syscall_error> receive(std::span<char> buffer);
 

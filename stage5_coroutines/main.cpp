@@ -5,7 +5,9 @@
 #include "log.hpp"
 #include "options.hpp"
 #include "server.hpp"
+#include "signals.hpp"
 #include "socket.hpp"
+#include "trace.hpp"
 #include "unique_fd.hpp"
 
 #include <fmt/core.h>
@@ -27,19 +29,21 @@ void raise_descriptor_limit() {
     ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/// A log that nobody reads any more is an error of that write, not the end of the server. Sockets
-/// don't depend on this: write() asks for no signal. Go: runtime.sigpipe.
-void ignore_sigpipe() {
+/// A log that nothing reads any more, or a file that may not grow (ulimit -f), is an error of that
+/// write and not the end of the server. Sockets need none of this: write() asks for no signal.
+/// Go: runtime.sigpipe.
+void ignore_signals_of_writes() {
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);
 }
 
 } // namespace
 
 int main(int argc, char** argv) try {
+    end_on_stop_signals();
+    ignore_signals_of_writes();
     open_standard_descriptors();
     raise_descriptor_limit();
-    ignore_sigpipe();
-    block_stop_signals(); // before anybody can know that we are here, and send one
 
     const auto options = parse_options(argc, argv);
     if (!options) return options.error();
@@ -50,10 +54,15 @@ int main(int argc, char** argv) try {
         log("{}", listener.error().message());
         return 1;
     }
-    std::puts(fmt::format("listening on {}", listener->name()).c_str());
-    std::fflush(stdout);
-
-    const auto served = serve(std::move(*listener), *options);
+    // Opening the trace empties the file, so the server does it after all that the user may have
+    // got wrong.
+    const auto& file = options->trace;
+    if (file && !trace::start(*file)) return 2;
+    const auto announce = [line = fmt::format("listening on {}", listener->name())] {
+        std::puts(line.c_str());
+        std::fflush(stdout);
+    };
+    const auto served = serve(std::move(*listener), *options, announce);
     if (!served) log("{}", served.error().message());
     return served ? 0 : 1;
 } catch (const std::bad_alloc&) { // while it starts: later a lack of memory costs clients only

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <expected>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -31,9 +32,10 @@ struct options {
     bool verbose = false;             ///< whether note() prints
     std::size_t max_connections = std::numeric_limits<std::size_t>::max(); ///< at once
     std::chrono::nanoseconds grace = std::chrono::seconds(5); ///< how long a stop may take
+    std::optional<std::string> trace;                         ///< the file that --trace names
     std::chrono::nanoseconds idle_timeout{};  ///< for a client that sends nothing; 0: none
     std::chrono::nanoseconds write_timeout{}; ///< for a client that takes nothing; 0: none
-    unsigned threads = 0;                     ///< that run coroutines; 0: one for each core
+    unsigned threads = 0;                     ///< that run coroutines; 0: usable_cpus()
     echo_mode mode = echo_mode::bytes;        ///< --mode
 };
 

@@ -4,6 +4,7 @@
 #include "scheduler.hpp"
 
 #include "trace.hpp"
+#include "usable_cpus.hpp"
 
 #include <algorithm>
 #include <system_error>
@@ -33,7 +34,7 @@ constexpr std::uint32_t next_in_a_row = 3;
 } // namespace
 
 std::expected<std::unique_ptr<scheduler>, syscall_error> scheduler::make(unsigned threads) {
-    if (threads == 0) threads = std::max(1U, std::thread::hardware_concurrency());
+    if (threads == 0) threads = usable_cpus();
     std::unique_ptr<scheduler> made(new scheduler(threads));
     auto poll = netpoll::open();
     if (!poll) return std::unexpected(poll.error());

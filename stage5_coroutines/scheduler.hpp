@@ -29,7 +29,7 @@ namespace stage5 {
 /// The threads that run everything. One at a time exists in a process, as Go has one runtime.
 class scheduler {
 public:
-    /// \param threads 0: one for each core
+    /// \param threads 0: usable_cpus()
     /// \return or pthread_create's error, and the poller's
     static std::expected<std::unique_ptr<scheduler>, syscall_error> make(unsigned threads);
     ~scheduler(); ///< after run(); coroutines that wait for something stay so, and are lost

@@ -12,15 +12,12 @@
 #include "log.hpp"
 #include "net.hpp"
 #include "scheduler.hpp"
+#include "signals.hpp"
 #include "task.hpp"
-
-#include <pthread.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
+#include <cstdint>
 #include <new>
 #include <optional>
 #include <string_view>
@@ -43,7 +40,25 @@ void note(std::string_view what, const net::conn& who, std::span<const char> byt
     if (verbose) note(what, who.remote_addr(), bytes);
 }
 
-/// --idle-timeout, set again for each message: most often one store.
+/// True if the client has acknowledged everything, or if stop() has closed the connection.
+bool has_all(const net::conn& client) {
+    bool all = true;
+    client.socket()->with_number([&](int number) {
+        all = is_all_acknowledged(number);
+        return 0;
+    });
+    return all;
+}
+
+/// Makes the end of the connection a reset. The client must not take it for the end of its answer.
+void reset(const net::conn& client) {
+    client.socket()->with_number([](int number) {
+        reset_at_close(number);
+        return 0;
+    });
+}
+
+/// --idle-timeout, set again for each read: most often one store.
 void expect_bytes(const guest& client) {
     const guests& all = client.all();
     if (all.settings.idle_timeout == 0s) return;
@@ -73,11 +88,14 @@ task<> handle(guest client) {
 /// The line echo's article: whole lines, and no answer before the newline. At the end of the
 /// stream what came after the last one is echoed as well: no byte is lost.
 task<> handle_lines(guest client) {
-    bufio::reader reader(*client);
+    bufio::reader reader(*client, [&] { expect_bytes(client); });
     bufio::writer writer(*client, client.all().settings.write_timeout);
     while (!client.all().leaving) {
-        expect_bytes(client);
         const auto line = co_await reader.read_line();
+        if (reader.is_line_too_long()) {
+            log("{}", line.error().message());
+            co_return reset(*client);
+        }
         if (!line || line->empty()) break;
         note("received from", *client, *line);
         const auto written = co_await writer.write(*line);
@@ -98,8 +116,7 @@ task<> handle_lines(guest client) {
 task<> linger(guest client) {
     static_cast<void>(client->close_write());
     static_cast<void>(client->set_read_deadline({}));
-    while (!is_all_acknowledged(client->socket()->get()) &&
-           std::chrono::steady_clock::now() < client.all().grace_ends) {
+    while (!has_all(*client) && std::chrono::steady_clock::now() < client.all().grace_ends) {
         static_cast<void>(client->set_read_deadline(after(10ms)));
         while (true) {
             const auto unread = co_await client->read();
@@ -111,27 +128,25 @@ task<> linger(guest client) {
 
 class server {
 public:
-    server(net::listener listener, net::conn signals, const options& options)
-        : listener_(std::move(listener)), signals_(std::move(signals)), guests_(options) {
+    server(net::listener listener, net::conn stop_event, const options& options)
+        : listener_(std::move(listener)), stop_event_(std::move(stop_event)), guests_(options) {
         loops_.add(2);
     }
 
     task<> accept_loop();
-    task<> watch_signals();
+    task<> wait_for_stop_request();
     std::optional<net::error> failed;
 
 private:
     task<> stop();
-    void begin_to_stop();
     void complain(std::string_view reason);
 
     net::listener listener_;
-    net::conn signals_; ///< a signalfd: to be read, too
+    net::conn stop_event_; ///< an eventfd: readable once there is a request to stop
     time_point last_complaint_;
-    wait_group loops_; ///< accept_loop() and watch_signals()
+    wait_group loops_; ///< accept_loop() and wait_for_stop_request()
     guests guests_;
     task<> stop_ = stop(); ///< has not begun: made while there is memory
-    std::atomic<bool> stop_begun_ = false;
 };
 
 // [accept_loop]
@@ -144,7 +159,7 @@ task<> server::accept_loop() {
             co_await guests_.room.receive();
             continue;
         }
-        bool exhausted = false; // descriptors, or memory
+        bool exhausted = false; // no descriptor, no memory, or a connection's error
         try {
             const auto client = co_await listener_.accept();
             if (client) {
@@ -153,13 +168,13 @@ task<> server::accept_loop() {
                 go(lines ? handle_lines(std::move(arrived)) : handle(std::move(arrived)));
             } else if (client.error().is_closed()) {
                 break; // we stop
-            } else if (is_out_of_resources({"accept4", client.error().number()})) {
+            } else if (is_about_the_listener({"accept4", client.error().number()})) {
+                failed = client.error();
+                request_stop(); // for the sake of the clients that are there
+                break;
+            } else {
                 exhausted = true;
                 complain(client.error().message());
-            } else {
-                failed = client.error();
-                begin_to_stop();
-                break;
             }
         } catch (const std::bad_alloc&) { // whoever was about to come is gone
             exhausted = true;
@@ -171,19 +186,15 @@ task<> server::accept_loop() {
 }
 // [accept_loop]
 
-/// SIGINT or SIGTERM: the first one lets the server stop, the second one ends the process. No
-/// thread waits for them, and no handler interrupts anybody. Go: signal.Notify
-task<> server::watch_signals() {
+/// Starts the stop when the first signal has come, or when accept_loop() has failed. No thread
+/// waits for that. Go: signal.Notify
+task<> server::wait_for_stop_request() {
     const deferred_done last(loops_);
-    const auto asked = co_await signals_.read(sizeof(signalfd_siginfo));
-    if (asked) begin_to_stop();
-    const auto again = co_await signals_.read(sizeof(signalfd_siginfo));
-    if (again) ::_exit(0);
-}
-
-/// Once: a signal may come, and accept_loop() fail.
-void server::begin_to_stop() {
-    if (!stop_begun_.exchange(true)) go(std::move(stop_));
+    while (true) {
+        const auto requests = co_await stop_event_.read(sizeof(std::uint64_t));
+        if (requests) break;
+    }
+    go(std::move(stop_));
 }
 
 // [stop]
@@ -197,7 +208,6 @@ task<> server::stop() {
     });
     co_await guests_.present.wait(guests_.grace_ends);
     guests_.for_each([](const net::conn& client) { client.evict(); });
-    signals_.evict();
     co_await guests_.present.wait();
     co_await loops_.wait();
     scheduler::current().stop();
@@ -212,37 +222,25 @@ void server::complain(std::string_view reason) {
     log("{}", reason);
 }
 
-sigset_t stop_signals() {
-    sigset_t set;
-    ::sigemptyset(&set);
-    ::sigaddset(&set, SIGINT);
-    ::sigaddset(&set, SIGTERM);
-    return set;
-}
-
 } // namespace
 
-void block_stop_signals() {
-    const auto signals = stop_signals();
-    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-}
-
-std::expected<void, op_error> serve(listener listener, const options& options) {
+std::expected<void, op_error> serve(listener listener, const options& options,
+                                    const std::function<void()>& ready) {
     const auto failed = [at = listener.local, network = listener.network](syscall_error error) {
         return std::unexpected(op_error{"accept", network, "", at.to_string(), error.message()});
     };
-    const auto signals = stop_signals();
+    auto event = open_stop_event();
+    if (!event) return failed(event.error());
     const auto runtime = scheduler::make(options.threads);
     if (!runtime) return failed(runtime.error());
     auto adopted = net::listener::adopt(std::move(listener));
     if (!adopted) return std::unexpected(adopted.error().what());
-    unique_fd signalled{::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK)};
-    if (!signalled) return failed({"signalfd", errno});
-    auto watched = fd::open(std::move(signalled));
+    auto watched = fd::open(std::move(*event));
     if (!watched) return failed(watched.error());
     server server(std::move(*adopted), net::conn(std::move(*watched)), options);
     go(server.accept_loop());
-    go(server.watch_signals());
+    go(server.wait_for_stop_request());
+    ready();
     (*runtime)->run();
     if (server.failed) return std::unexpected(server.failed->what());
     return {};

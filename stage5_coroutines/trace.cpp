@@ -22,13 +22,13 @@ namespace {
 class recording {
 public:
     recording() noexcept = default;
-    std::string open(const std::string& name) {
+    bool open(const std::string& name) {
         file_ = std::fopen(name.c_str(), "we");
-        if (file_ == nullptr) return syscall_error{"open", errno}.message();
+        if (file_ == nullptr) return false;
         began_ = clock::now();
         fmt::print(file_, R"([{{"name":"process_name","ph":"M","pid":{},)", ::getpid());
         fmt::print(file_, R"("args":{{"name":"stage5_server"}}}})");
-        return "";
+        return true;
     }
 
     ~recording() {
@@ -69,10 +69,10 @@ std::string describe(subject whom, place at) {
 
 } // namespace
 
-std::string start(const std::string& file) {
-    auto wrong = the_recording.open(file);
-    on = wrong.empty();
-    return wrong;
+bool start(const std::string& file) {
+    on = the_recording.open(file);
+    if (!on) log("stage5_server: --trace: {}", syscall_error{"open", errno}.message());
+    return on;
 }
 
 void write_event(const char* what, subject whom, place at) {

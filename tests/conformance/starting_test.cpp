@@ -4,13 +4,20 @@
 #include "conformance/target.hpp"
 #include "harness/catch.hpp"
 #include "harness/client.hpp"
+#include "harness/matches.hpp"
 #include "harness/proc.hpp"
+#include "harness/temporary_directory.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/un.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
+#include <cstddef>
+#include <filesystem>
+#include <sstream>
 
 using namespace conformance;
 using namespace harness;
@@ -26,6 +33,42 @@ void check_refused(const std::vector<std::string>& arguments, int status, const 
     CHECK(std::count(result.err.begin(), result.err.end(), '\n') == 1);
     CHECK(result.err.ends_with('\n'));
     CHECK_THAT(result.err, contains(what));
+}
+
+/// A client of a Unix socket that has a name of its own, the bytes after the family.
+class named_client {
+public:
+    named_client(const endpoint& to, const std::string& name)
+        : fd_(check(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), "socket")) {
+        sockaddr_un own{};
+        own.sun_family = AF_UNIX;
+        name.copy(own.sun_path, sizeof own.sun_path);
+        const auto size = offsetof(sockaddr_un, sun_path) + name.size();
+        check(::bind(fd_.get(), reinterpret_cast<const sockaddr*>(&own),
+                     static_cast<socklen_t>(size)),
+              "bind");
+        check(::connect(fd_.get(), to.get(), to.length), "connect");
+    }
+    void echo() {
+        std::array<char, 6> back{};
+        REQUIRE(::send(fd_.get(), "hello\n", 6, MSG_NOSIGNAL) == 6);
+        REQUIRE(::recv(fd_.get(), back.data(), back.size(), MSG_WAITALL) == 6);
+    }
+
+private:
+    unique_fd fd_;
+};
+
+/// Every line tells an event of that client, and nothing in it commands a terminal.
+void check_log(const std::string& log, const std::string& name) {
+    CHECK(std::ranges::count(log, '\n') == 4);
+    std::istringstream lines(log);
+    for (std::string line; std::getline(lines, line);) {
+        INFO(line);
+        CHECK(matches(line, "^(serving|received from|sent to|disconnected from) "));
+        CHECK_THAT(line, contains(name));
+        CHECK(std::ranges::none_of(line, [](char c) { return (c >= 0 && c < ' ') || c == 127; }));
+    }
 }
 
 } // namespace
@@ -202,4 +245,87 @@ TEST_CASE("with -v there is a line for each event, and bytes of a client never a
     CHECK(verbose->err().find('\x1b') == std::string::npos);
     CHECK_THAT(verbose->out(), starts_with("listening on "));
     CHECK(std::ranges::count(verbose->out(), '\n') == 1);
+}
+
+TEST_CASE("names of Unix clients are quoted where they are not plain, and forge no line",
+          "[ours][starting]") {
+    using namespace std::string_literals;
+    struct naming {
+        std::string bytes, shown;
+    };
+    const auto number = std::to_string(free_port());
+    const temporary_directory here;
+    for (const auto& [bytes, shown] : std::initializer_list<naming>{
+             {"\0plain-"s + number, "@plain-" + number},
+             {"\0a\nserving somebody"s + number, R"("@a\nserving somebody)" + number},
+             {"\0\x1b[2J\x7f"s + number, R"("@\x1b[2J\x7f)" + number},
+             {"\0a\0b"s + number, R"("@a\x00b)" + number},
+             {"\0\xff\xc0"s + number, R"("@\xff\xc0)" + number},
+             {here.file("a\r\x1b]0;b"), R"(a\r\x1b]0;b")"}}) {
+        const auto server = start_with("-v", "unix:@log-" + number);
+        named_client(server->where(), bytes).echo();
+        CHECK(wait_for([&] { return server->err().find("disconnected") != std::string::npos; }));
+        CHECK(server->stop(SIGTERM).ok());
+        check_log(server->err(), shown);
+    }
+}
+
+TEST_CASE("the name of a listener is quoted where it is not plain", "[ours][starting]") {
+    const auto name = fmt::format("unix:@\x1b[2J\nlistening on {}", free_port());
+    const auto server = start_with("", name);
+    CHECK(std::ranges::count(server->out(), '\n') == 1);
+    CHECK(server->out().find('\x1b') == std::string::npos);
+    const auto result = run_with({"--listen", name});
+    CHECK(result.ended.to_string() == "exit status 1");
+    CHECK(std::ranges::count(result.err, '\n') == 1);
+    CHECK(result.err.find('\x1b') == std::string::npos);
+    check_refused({"--listen", "a\nb\x1b"}, 2, R"("a\nb\x1b")");
+    check_refused({"--frob\nnicate"}, 2, "--frob?nicate");
+    check_refused({"--listen", "a\nb.invalid:0"}, 1, R"(lookup "a\nb.invalid")");
+    CHECK(server->stop(SIGTERM).ok());
+}
+
+TEST_CASE("a log file that may not grow does not end the server", "[ours][starting]") {
+    const temporary_directory here;
+    const auto log = here.file("log");
+    const auto command = fmt::format("ulimit -f 2; exec {} {} -v --listen 127.0.0.1:0 2>{}",
+                                     fmt::join(tested_build().launcher, " "), under_test().path,
+                                     log);
+    child limited({"/bin/sh", "-c", command});
+    const auto address = limited.wait_line("listening on ", must_happen);
+    REQUIRE(address);
+    client one(parse_endpoint(*address));
+    for (int i = 0; i < 100; ++i) one.echo("some more of the log");
+    CHECK(std::filesystem::file_size(log) == 1024);
+    limited.signal(SIGTERM);
+    const auto ended = limited.wait_exit();
+    REQUIRE(ended);
+    CHECK(ended->to_string() == "exit status 0");
+}
+
+TEST_CASE(
+    "a server that lacks descriptors to start names the call, and has not said that it listens",
+    "[ours][starting]") {
+    bool has_started = false;
+    for (rlim_t limit = 4; !has_started; ++limit) {
+        INFO(limit << " descriptors");
+        REQUIRE(limit < 40);
+        auto words = under_test().arguments;
+        words.insert(words.begin(), {under_test().path, "--listen", "127.0.0.1:0"});
+        child starting(words, {.descriptors = limit});
+        has_started = starting.wait_line("listening on ", must_happen).has_value();
+        if (has_started) {
+            starting.signal(SIGTERM);
+            CHECK(starting.wait_exit()->to_string() == "exit status 0");
+            continue;
+        }
+        const auto ended = starting.wait_exit();
+        REQUIRE(ended);
+        if (ended->number == 127) continue; // its libraries were not loaded
+        CHECK(ended->to_string() == "exit status 1");
+        INFO(starting.err());
+        CHECK(matches(starting.err(), "^(listen|accept) tcp 127.0.0.1:[0-9]*: "
+                                      "(socket|eventfd|epoll_create1): too many open files\n$"));
+        CHECK(starting.out() == "");
+    }
 }

@@ -1,6 +1,7 @@
 /// \file
 /// SIGINT or SIGTERM: stops accepting, sends what it has already read, closes, within --grace;
-/// a second signal ends it at once. The status is 0 either way.
+/// a second signal ends it at once, and so does the first one while it starts. The status is 0
+/// either way.
 
 #include "conformance/target.hpp"
 #include "harness/catch.hpp"
@@ -8,7 +9,10 @@
 #include "harness/crowd.hpp"
 #include "harness/proc.hpp"
 
+#include <fmt/format.h>
+
 #include <csignal>
+#include <fstream>
 
 using namespace conformance;
 using namespace harness;
@@ -24,6 +28,37 @@ struct stop_time {
         return std::chrono::duration_cast<milliseconds>(steady::now() - since);
     }
 };
+
+/// What /proc says of a process.
+std::string status_of(pid_t pid, const std::string& field) {
+    std::ifstream status(fmt::format("/proc/{}/status", pid));
+    for (std::string name, value; status >> name && std::getline(status, value);)
+        if (name == field + ":") return value;
+    return "0";
+}
+
+/// True once a process does something about SIGTERM by itself.
+bool expects_signals(pid_t pid) {
+    const auto known = std::stoull(status_of(pid, "SigCgt"), nullptr, 16) |
+                       std::stoull(status_of(pid, "SigBlk"), nullptr, 16);
+    return (known >> (SIGTERM - 1) & 1) != 0;
+}
+
+bool sleeps(pid_t pid) {
+    return status_of(pid, "State").find('S') != std::string::npos;
+}
+
+/// Ends a process with signals, each of which comes after the one before has been taken.
+/// \return how it ended, or that it did not
+std::string end_with_signals(child& process) {
+    const bool ended = wait_for(
+        [&] {
+            process.signal(SIGTERM);
+            return process.wait_exit(milliseconds(50)).has_value();
+        },
+        soon);
+    return ended ? process.wait_exit()->to_string() : "still running";
+}
 
 } // namespace
 
@@ -142,4 +177,60 @@ TEST_CASE("a second signal ends a stop at once", "[ours][stopping]") {
         CHECK(server->stop(second, soon).to_string() == "exit status 0");
         CHECK(took() < milliseconds(1000) * patience);
     }
+}
+
+TEST_CASE("a second signal ends a server whose log nothing reads", "[ours][stopping]") {
+    for (const auto* listen : {"127.0.0.1:0", "unix:@full-log"}) {
+        const auto name = listen + (listen[0] == 'u' ? std::to_string(free_port()) : "");
+        const auto server = start_with("-v", name, {.full_err = true});
+        std::vector<client> stuck; // in a line about them
+        for (int i = 0; i < 3; ++i) {
+            stuck.emplace_back(server->where());
+            stuck.back().send_all("hello");
+        }
+        REQUIRE(stuck[0].hears_nothing_for(milliseconds(100)));
+        CHECK(end_with_signals(*server) == "exit status 0");
+    }
+}
+
+TEST_CASE("the first signal ends a server that starts, and is stuck in its log",
+          "[ours][stopping]") {
+    const auto first = start_with("");
+    for (const int signal : {SIGTERM, SIGINT}) {
+        child second({under_test().path, "--listen", first->address()}, {.full_err = true});
+        REQUIRE(wait_for([&] { return expects_signals(second.pid()) && sleeps(second.pid()); }));
+        second.signal(signal);
+        const auto ended = second.wait_exit(soon);
+        REQUIRE(ended);
+        CHECK(ended->to_string() == "exit status 0");
+    }
+}
+
+TEST_CASE("a signal that comes at any moment of the start is a status of 0", "[ours][stopping]") {
+    if (tested_build().sanitizer == "thread")
+        return leave_out("the thread sanitizer keeps some signals back until the next call");
+    for (int i = 0; i < 30; ++i) {
+        auto words = under_test().arguments;
+        words.insert(words.begin(), {under_test().path, "--listen", "127.0.0.1:0"});
+        child starting(words);
+        while (!expects_signals(starting.pid()) && starting.running()) {}
+        for (const deadline moment(milliseconds(i / 3)); !moment.over();) {}
+        starting.signal(SIGTERM);
+        const auto ended = starting.wait_exit(soon);
+        REQUIRE(ended);
+        CHECK(ended->to_string() == "exit status 0");
+    }
+}
+
+TEST_CASE("signals that the parent has blocked stop a server all the same", "[ours][stopping]") {
+    if (emulated) return leave_out("its emulator stands between env and the server");
+    const std::vector<std::string> words{
+        "env",      "--block-signal=TERM", "--block-signal=INT", under_test().path,
+        "--listen", "127.0.0.1:0"};
+    child blocked(words);
+    REQUIRE(blocked.wait_line("listening on ", must_happen));
+    blocked.signal(SIGTERM);
+    const auto ended = blocked.wait_exit(soon);
+    REQUIRE(ended);
+    CHECK(ended->to_string() == "exit status 0");
 }

@@ -155,10 +155,33 @@ TEST_CASE("a trace shows who parks, and who goes on because of whom", "[ours][tr
 
 TEST_CASE("a trace that can't be begun is refused in one line, with status 2", "[ours][trace]") {
     if (!has_trace()) return;
-    const auto result = run_with({"--trace", "/no/such/directory/trace.json"});
+    const auto result = run_with(
+        {"--listen", "127.0.0.1:0", "--trace", "/no/such/directory/trace.json"});
     CHECK(result.ended.to_string() == "exit status 2");
     CHECK(std::ranges::count(result.err, '\n') == 1);
     CHECK_THAT(result.err, contains("--trace") && contains("no such file or directory"));
+}
+
+TEST_CASE("a trace is begun when the server listens, and an old one stays if it does not",
+          "[ours][trace]") {
+    if (!has_trace()) return;
+    const temporary_directory here;
+    const auto file = here.file("old.json");
+    std::ofstream(file) << "[]";
+    const auto first = start_with("");
+    for (const auto& words : std::vector<std::vector<std::string>>{
+             {"--help"}, {"--version"}, {"--frobnicate"}, {"--listen", first->address()}}) {
+        std::vector<std::string> all{"--trace", file};
+        all.insert(all.end(), words.begin(), words.end());
+        run_with(all);
+        std::string kept;
+        std::ifstream(file) >> kept;
+        CHECK(kept == "[]");
+    }
+    run_with({"--trace", here.file("new.json"), "--frobnicate"});
+    CHECK_FALSE(std::filesystem::exists(here.file("new.json")));
+    const auto empty = run_with({"--listen", "127.0.0.1:0", "--trace", ""});
+    CHECK(empty.ended.to_string() == "exit status 2");
 }
 
 TEST_CASE("a trace that does not fit on the disk costs nobody a byte", "[ours][trace]") {

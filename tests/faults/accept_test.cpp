@@ -28,8 +28,9 @@ void accepts_after(const std::string& error) {
     }
 }
 
-/// Want that lasts: it is asked for seldom, said once, and who is there goes on.
-void rests_without(const std::string& error) {
+/// An error that lasts: accept4 is tried seldom, the error is said once a second, and clients that
+/// are there go on. \param calls how often accept4 is called for each try
+void rests_after(const std::string& error, std::uint64_t calls = 1) {
     for (const auto& which : stages()) {
         const auto script = fmt::format("accept4:{}=1000000@1", error);
         INFO(which.name() << " with FAULTS='" << script << "'");
@@ -43,11 +44,43 @@ void rests_without(const std::string& error) {
         const auto struck = one.server.struck();
         const auto said = one.server->err();
         const auto seconds = std::chrono::ceil<std::chrono::seconds>(steady::now() - since).count();
-        const auto most = 7 + static_cast<std::uint64_t>(seconds); // 5, 10 ... 640, 1000 ms
+        const auto most = calls * (7 + static_cast<std::uint64_t>(seconds)); // 5, 10 ... 1000 ms
         CHECK(struck >= 1);
         CHECK(struck <= most);
         CHECK(std::count(said.begin(), said.end(), '\n') <= seconds);
         one.finish();
+    }
+}
+
+/// How much of what a client has sent its server has not read.
+std::uint64_t unread_of(const server& of, const client& from) {
+    const auto end = server_end(of.pid(), from.local());
+    return kernel_queues(from.fd()).to_send + (end ? kernel_queues(end->get()).to_read : 0);
+}
+
+/// accept4 fails for good while clients are served and owed bytes: they get them, and the server
+/// says why it ends.
+void stops_after(const std::string& error, const std::string& text) {
+    for (const auto& which : stages()) {
+        const auto script = fmt::format("accept4:{}=1000000@6", error);
+        INFO(which.name() << " with FAULTS='" << script << "'");
+        faulty_server server(which, script);
+        std::vector<client> silent;
+        for (int i = 0; i < 5; ++i) silent.emplace_back(server->where()).echo("hello");
+        client owed(server->where(), 32768);
+        const auto sent = owed.send_until_stuck(pattern(1), 20'000'000,
+                                                milliseconds(300 * patience));
+        const auto unread = unread_of(*server, owed);
+        const auto last = start_connect(server->where()); // accept4 fails
+        for (auto& each : silent) each.expect_end();
+        const auto rest = owed.receive_rest();
+        CHECK(pattern(1).difference(rest.bytes, 0).value_or("") == "");
+        CHECK(rest.bytes.size() >= sent - std::min(unread, sent));
+        const auto how = server->wait_exit();
+        REQUIRE(how);
+        CHECK(how->to_string() == "exit status 1");
+        CHECK(server->err() ==
+              fmt::format("accept tcp {}: accept4: {}\n", server->address(), text));
     }
 }
 
@@ -97,19 +130,45 @@ TEST_CASE("accept fails with ENOMEM three times, and all are served") {
 }
 
 TEST_CASE("while accept fails with EMFILE the server rests") {
-    rests_without("emfile");
+    rests_after("emfile");
 }
 
 TEST_CASE("while accept fails with ENFILE the server rests") {
-    rests_without("enfile");
+    rests_after("enfile");
 }
 
 TEST_CASE("while accept fails with ENOBUFS the server rests") {
-    rests_without("enobufs");
+    rests_after("enobufs");
 }
 
 TEST_CASE("while accept fails with ENOMEM the server rests") {
-    rests_without("enomem");
+    rests_after("enomem");
+}
+
+TEST_CASE("accept fails with EPERM three times, and all are served") {
+    accepts_after("eperm");
+}
+
+TEST_CASE("accept fails with EACCES three times, and all are served") {
+    accepts_after("eacces");
+}
+
+TEST_CASE("accept fails with ETIMEDOUT three times, and all are served") {
+    accepts_after("etimedout");
+}
+
+TEST_CASE("while accept fails with EPERM the server rests") {
+    rests_after("eperm");
+}
+
+TEST_CASE("while every connection is lost before accept the server rests") {
+    rests_after("econnaborted", 64);
+}
+
+TEST_CASE("a listener that can accept no more lets its clients have what is theirs") {
+    stops_after("ebadf", "bad file descriptor");
+    stops_after("enotsock", "socket operation on non-socket");
+    stops_after("eopnotsupp", "operation not supported");
 }
 
 TEST_CASE("ECONNABORTED of accept is passed over") {
@@ -182,6 +241,31 @@ TEST_CASE("a scheduler that does not get all of its threads says so and ends") {
             CHECK(result.ended.to_string() == "exit status 1");
             CHECK_THAT(result.err, contains("pthread_create: resource temporarily unavailable\n"));
         }
+}
+
+TEST_CASE("a signal ends a server that looks up a name, whatever the name server does") {
+    for (const auto& which : stages())
+        for (const int signal : {SIGTERM, SIGINT}) {
+            INFO(which.name());
+            const temporary_directory directory;
+            const faults_for_children faults("getaddrinfo:forever=1", directory.file("counts"));
+            child starting({stage_program(which.stage), "--listen", "localhost:0"});
+            REQUIRE(wait_for([&] { return struck_in(directory.file("counts")) == 1; }));
+            starting.signal(signal);
+            const auto how = starting.wait_exit(std::chrono::seconds(2) * patience);
+            REQUIRE(how);
+            CHECK(how->to_string() == "exit status 0");
+            CHECK(starting.out() == "");
+        }
+}
+
+TEST_CASE("a stop event that can't be read once stops the server all the same") {
+    for (const auto& which : stages()) {
+        INFO(which.name());
+        faulty_server server(which, "read:eio=1");
+        client(server->where()).echo("hello");
+        CHECK(server->stop(SIGTERM).ok());
+    }
 }
 
 TEST_CASE("a listener that can't be had is an error of listen in one line") {

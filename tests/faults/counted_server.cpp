@@ -7,6 +7,7 @@
 #include "stage5_coroutines/log.hpp"
 #include "stage5_coroutines/options.hpp"
 #include "stage5_coroutines/server.hpp"
+#include "stage5_coroutines/signals.hpp"
 #include "stage5_coroutines/socket.hpp"
 
 #include <fcntl.h>
@@ -44,7 +45,7 @@ int main(int argc, char** argv) {
     ::getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     ::setrlimit(RLIMIT_NOFILE, &limit);
-    block_stop_signals(); // for the thread, too
+    end_on_stop_signals();
     const auto options = parse_options(argc, argv);
     if (!options) return options.error();
     auto listener = listen(options->listen);
@@ -53,9 +54,11 @@ int main(int argc, char** argv) {
         return 1;
     }
     const std::jthread counter(count_frames);
-    std::puts(fmt::format("listening on {}", listener->name()).c_str());
-    std::fflush(stdout);
-    const auto served = serve(std::move(*listener), *options);
+    const auto announce = [line = fmt::format("listening on {}", listener->name())] {
+        std::puts(line.c_str());
+        std::fflush(stdout);
+    };
+    const auto served = serve(std::move(*listener), *options, announce);
     if (!served) log("{}", served.error().message());
     return served ? 0 : 1;
 }

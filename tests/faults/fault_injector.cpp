@@ -19,6 +19,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/select.h>
+#include <unistd.h>
 
 #include <cstring>
 
@@ -44,6 +45,12 @@ ssize_t recv(int fd, void* buffer, size_t size, int flags) {
     ssize_t result = 0;
     const auto allowed = size == 0 ? 0 : allow(call::recv, fd, size, result);
     return allowed == 0 && size != 0 ? result : real(fd, buffer, allowed, flags);
+}
+
+ssize_t read(int fd, void* buffer, size_t size) {
+    static const auto real = next<decltype(::read)>("read");
+    const auto found = size == sizeof(std::uint64_t) ? judge(call::read, is_errno) : verdict{};
+    return found.fault != 0 ? fail(found.fault) : real(fd, buffer, size);
 }
 
 ssize_t send(int fd, const void* buffer, size_t size, int flags) {
@@ -170,9 +177,10 @@ int getsockopt(int fd, int level, int name, void* value, socklen_t* size) noexce
 
 int getaddrinfo(const char* host, const char* service, const addrinfo* hints, addrinfo** list) {
     static const auto real = next<decltype(::getaddrinfo)>("getaddrinfo");
-    const auto found = host == nullptr
-                           ? verdict{}
-                           : judge(call::getaddrinfo, [](int fault) { return fault < fault_eai; });
+    const auto found = host == nullptr ? verdict{} : judge(call::getaddrinfo, [](int fault) {
+        return fault < fault_eai || fault == fault_forever;
+    });
+    while (found.fault == fault_forever) ::pause();
     if (found.fault == 0) return real(host, service, hints, list);
     errno = EMFILE; // EAI_SYSTEM says: look there
     return found.fault - fault_eai;

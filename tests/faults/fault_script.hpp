@@ -16,10 +16,11 @@
 ///
 /// CALL is recv, send (sendmsg, too), accept4, epoll_wait (epoll_pwait2, too),
 /// epoll_pwait2, epoll_ctl, poll, select, socket, connect, getsockopt (of SO_ERROR: that is what it
-/// tells), getaddrinfo, pthread_create or malloc (and so operator new). FAULT is an errno's name in
-/// small letters, or one of getaddrinfo's, or `short` (recv, send: less than was asked for;
-/// epoll_wait: one event at a time), `byte` (recv, send: one byte), or `spurious` (epoll_wait,
-/// poll: somebody is reported who is not ready).
+/// tells), getaddrinfo, pthread_create, malloc (and so operator new) or read (of eight bytes, as
+/// an eventfd is read). FAULT is an errno's name in small letters, or one of getaddrinfo's, or
+/// `short` (recv, send: less than was asked for; epoll_wait: one event at a time), `byte` (recv,
+/// send: one byte), `spurious` (epoll_wait, poll: somebody is reported who is not ready), or
+/// `forever` (getaddrinfo: it does not return).
 
 #include <array>
 #include <cstddef>
@@ -43,13 +44,15 @@ enum class call : std::uint8_t {
     getsockopt,
     getaddrinfo,
     pthread_create,
-    malloc
+    malloc,
+    read
 };
 
 /// Faults that are no errno; errnos are positive.
 inline constexpr int fault_short = -1;
 inline constexpr int fault_spurious = -2;
 inline constexpr int fault_byte = -3;
+inline constexpr int fault_forever = -4;
 inline constexpr int fault_eai = -100; ///< and EAI_AGAIN and its kin, which are negative, too
 
 struct rule {

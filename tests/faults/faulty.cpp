@@ -36,11 +36,6 @@ std::array<std::uint64_t, 16> counts_in(const std::string& name) {
     return counts;
 }
 
-std::uint64_t sum_in(const std::string& name) {
-    const auto counts = counts_in(name);
-    return std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
-}
-
 /// For who counts how often all this was tried.
 void tell(std::uint64_t struck) {
     const char* const name = std::getenv("STRUCK");
@@ -85,6 +80,11 @@ faults_for_children::~faults_for_children() {
     for (const auto* const name : {"LD_PRELOAD", "FAULTS", "FAULTS_COUNTS"}) ::unsetenv(name);
 }
 
+std::uint64_t struck_in(const std::string& counts) {
+    const auto all = counts_in(counts);
+    return std::accumulate(all.begin(), all.end(), std::uint64_t{0});
+}
+
 outcome run_with_faults(const std::string& script, const std::vector<std::string>& words,
                         milliseconds limit, const child_options& options) {
     const temporary_directory directory;
@@ -92,7 +92,7 @@ outcome run_with_faults(const std::string& script, const std::vector<std::string
     const faults_for_children faults(script, counts);
     child program(words, options);
     const auto ended = program.wait_exit(limit);
-    tell(sum_in(counts));
+    tell(struck_in(counts));
     if (!ended) throw failure("it still runs:\n" + program.out() + program.err());
     return {*ended, program.out(), program.err()};
 }
@@ -112,7 +112,7 @@ std::uint64_t faulty_server::struck(std::size_t rule) const {
 }
 
 std::uint64_t faulty_server::struck() const {
-    return sum_in(directory_.file("counts"));
+    return struck_in(directory_.file("counts"));
 }
 
 namespace {

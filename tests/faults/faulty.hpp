@@ -42,6 +42,9 @@ public:
     faults_for_children& operator=(const faults_for_children&) = delete;
 };
 
+/// How often faults have struck, as the file of faults_for_children says.
+std::uint64_t struck_in(const std::string& counts);
+
 /// Runs a program with faults to its end.
 struct outcome {
     harness::ending ended;

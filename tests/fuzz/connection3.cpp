@@ -3,6 +3,7 @@
 
 #include "fuzz/conversation.hpp"
 #include "stage3_epoll_lt/server.hpp"
+#include "stage3_epoll_lt/signals.hpp"
 
 namespace {
 
@@ -15,7 +16,7 @@ const stage3::listener& door(bool tcp) {
 } // namespace
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    stage3::block_stop_signals();
+    stage3::end_on_stop_signals();
     fuzz::conversation talk({data, size});
     const auto& at = door(talk.how().tcp);
     talk.begin(at.fd.get(), &at.local.any, at.local.length);
@@ -23,6 +24,6 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     stage3::options how;
     how.max_connections = talk.how().most;
     how.grace = talk.how().grace;
-    fuzz::must(stage3::serve(fuzz::copy_of(at), how).has_value(), "the server failed");
+    fuzz::must(stage3::serve(fuzz::copy_of(at), how, [] {}).has_value(), "the server failed");
     return 0;
 }

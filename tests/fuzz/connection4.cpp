@@ -1,9 +1,9 @@
 /// \file
-/// Stage 4's server and clients that follow a script (conversation.hpp). Its source is included:
-/// it counts signals for as long as the process lives, and here many servers do in one.
+/// Stage 4's server and clients that follow a script (conversation.hpp).
 
 #include "fuzz/conversation.hpp"
-#include "stage4_epoll_et/server.cpp" // NOLINT(bugprone-suspicious-include)
+#include "stage4_epoll_et/server.hpp"
+#include "stage4_epoll_et/signals.hpp"
 
 namespace {
 
@@ -16,6 +16,7 @@ const stage4::listener& door(bool tcp) {
 } // namespace
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    stage4::end_on_stop_signals();
     fuzz::conversation talk({data, size});
     const auto& at = door(talk.how().tcp);
     talk.begin(at.fd.get(), &at.local.any, at.local.length);
@@ -25,7 +26,6 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     how.grace = talk.how().grace;
     how.idle_timeout = talk.how().idle;
     how.write_timeout = talk.how().write;
-    stage4::stop_signals_seen = 0;
-    fuzz::must(stage4::serve(fuzz::copy_of(at), how).has_value(), "the server failed");
+    fuzz::must(stage4::serve(fuzz::copy_of(at), how, [] {}).has_value(), "the server failed");
     return 0;
 }

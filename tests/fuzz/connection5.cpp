@@ -4,6 +4,7 @@
 #include "fuzz/conversation.hpp"
 #include "stage5_coroutines/frame_cache.hpp"
 #include "stage5_coroutines/server.hpp"
+#include "stage5_coroutines/signals.hpp"
 
 namespace {
 
@@ -16,7 +17,7 @@ const stage5::listener& door(bool tcp) {
 } // namespace
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    stage5::block_stop_signals();
+    stage5::end_on_stop_signals();
     const long frames = stage5::frame_cache::live();
     {
         fuzz::conversation talk({data, size});
@@ -30,7 +31,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
         how.grace = talk.how().grace;
         how.idle_timeout = talk.how().idle;
         how.write_timeout = talk.how().write;
-        fuzz::must(stage5::serve(fuzz::copy_of(at), how).has_value(), "the server failed");
+        fuzz::must(stage5::serve(fuzz::copy_of(at), how, [] {}).has_value(), "the server failed");
     }
     if (fuzz::broken("frame")) static_cast<void>(stage5::frame_cache::allocate(64));
     fuzz::must(stage5::frame_cache::live() == frames, "a coroutine is left");

@@ -77,7 +77,6 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
         const silence quiet;
         return stage5::parse_options(static_cast<int>(argv.size()), argv.data());
     }();
-    stage5::trace::on = false;
     if (!read) {
         fuzz::must(read.error() == 0 || read.error() == 2, "another exit status");
         return 0;

@@ -32,6 +32,14 @@ struct pipe_pair {
     }
 };
 
+void fill(const unique_fd& pipe) {
+    const int flags = ::fcntl(pipe.get(), F_GETFL);
+    ::fcntl(pipe.get(), F_SETFL, flags | O_NONBLOCK);
+    const std::array<char, 4096> page{};
+    while (::write(pipe.get(), page.data(), page.size()) > 0) {}
+    ::fcntl(pipe.get(), F_SETFL, flags);
+}
+
 /// Everything between fork and exec. Another thread may hold any lock at the moment of the fork:
 /// system calls only, no memory, no streams.
 [[noreturn]] void become(char* const* words, const child_options& options, pid_t parent, int out,
@@ -93,6 +101,7 @@ void child::run(const std::vector<std::string>& words, const child_options& opti
     pointers.push_back(nullptr);
 
     pipe_pair out, err, report;
+    if (options.full_err) fill(err.write);
     const pid_t parent = ::getpid();
     pid_ = check(::fork(), "fork");
     if (pid_ == 0)
@@ -106,7 +115,8 @@ void child::run(const std::vector<std::string>& words, const child_options& opti
         throw std::system_error(error, std::generic_category(), "exec " + words.at(0));
     }
     out_.pipe = std::move(out.read);
-    err_.pipe = std::move(err.read);
+    (options.full_err ? full_ : err_.pipe) = std::move(err.read);
+    err_.ended = options.full_err;
 }
 
 child::~child() {

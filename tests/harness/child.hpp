@@ -24,6 +24,7 @@ struct child_options {
     bool no_standard_streams = false;       ///< descriptors 0 to 2 closed
     std::string input = "/dev/null";        ///< the file that it reads as its standard input
     bool non_blocking = false;              ///< standard input, output and error don't block
+    bool full_err = false; ///< its standard error is a full pipe that nothing reads
 };
 
 /// How a process ended.
@@ -76,6 +77,7 @@ private:
     pid_t pid_ = -1;
     unique_fd pidfd_;
     unique_fd wake_; // eventfd: the reader looks at the two flags below
+    unique_fd full_; // the end of a full pipe that is not read
     std::optional<ending> ending_;
 
     mutable std::mutex mutex_; // protects text and ended of both streams, and the flags

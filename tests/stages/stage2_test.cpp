@@ -7,6 +7,8 @@
 #include "harness/programs.hpp"
 #include "harness/server.hpp"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <csignal>
 #include <string>
@@ -81,4 +83,28 @@ TEST_CASE("stage2: select ends at descriptor 1024, says so in one line, and serv
             return false;
         }
     }));
+}
+
+TEST_CASE("stage2: poll of more descriptors than the limit allows is said, and rests",
+          "[stage2][cpu]") {
+    idle one("poll");
+    rlimit usual{};
+    REQUIRE(::prlimit(one.server->pid(), RLIMIT_NOFILE, nullptr, &usual) == 0);
+    const rlimit fewer{8, usual.rlim_max};
+    const auto since = harness::steady::now();
+    REQUIRE(::prlimit(one.server->pid(), RLIMIT_NOFILE, &fewer, nullptr) == 0);
+    one.clients[0].send_all("woken"); // it asks again, and is refused
+    REQUIRE(harness::wait_for([&] { return one.server->err() != ""; }));
+    harness::expect_rest(one.server->pid(), 0.05, a_second);
+    const auto lines = one.server->err();
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(harness::steady::now() - since);
+    CHECK(lines.find("poll: invalid argument\n") != std::string::npos);
+    CHECK(std::count(lines.begin(), lines.end(), '\n') <= seconds.count());
+
+    REQUIRE(::prlimit(one.server->pid(), RLIMIT_NOFILE, &usual, nullptr) == 0);
+    CHECK(one.clients[0].receive_exactly(5) == "woken");
+    for (auto& client : one.clients) client.echo("again");
+
+    REQUIRE(::prlimit(one.server->pid(), RLIMIT_NOFILE, &fewer, nullptr) == 0);
+    CHECK(one.server->stop(SIGTERM, 3s * harness::patience).to_string() == "exit status 0");
 }

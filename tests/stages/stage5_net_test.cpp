@@ -52,7 +52,7 @@ task<> keep_until_error(conn to, std::string& text) {
 int option(const conn& of, int level, int name) {
     int value = -1;
     socklen_t size = sizeof value;
-    ::getsockopt(of.socket()->get(), level, name, &value, &size);
+    of.socket()->with_number([&](int fd) { return ::getsockopt(fd, level, name, &value, &size); });
     return value;
 }
 

@@ -11,6 +11,8 @@
 #include "harness/server.hpp"
 
 #include <algorithm>
+#include <sched.h>
+
 #include <chrono>
 #include <csignal>
 #include <memory>
@@ -280,4 +282,62 @@ TEST_CASE("stage5: the number of threads is decimal") {
         CHECK(refused.status == 2);
         CHECK_THAT(refused.err, contains("--threads"));
     }
+}
+
+TEST_CASE("stage5: in lines, a client that sends a byte now and then is not idle") {
+    const auto idle = 500ms * harness::patience;
+    const auto server = harness::server::ours(
+        harness::stage_program(5),
+        {"--mode", "lines", "--idle-timeout", std::to_string(idle.count()) + "ms"});
+    for (int tries = 0;; ++tries) {
+        REQUIRE(tries < 5); // this machine is too busy
+        harness::client slow(server->where());
+        bool in_time = true;
+        for (int i = 0; i < 12 && in_time; ++i) {
+            const auto since = harness::steady::now();
+            slow.send_all("x");
+            in_time = slow.hears_nothing_for(idle / 3) || harness::steady::now() - since > idle / 2;
+            CHECK(in_time);
+            in_time = harness::steady::now() - since < idle / 2;
+        }
+        if (!in_time) continue;
+        slow.send_all("\n");
+        CHECK(slow.receive_exactly(13) == "xxxxxxxxxxxx\n");
+        const auto since = harness::steady::now();
+        slow.expect_end();
+        CHECK(harness::steady::now() - since > idle / 2);
+        return;
+    }
+}
+
+TEST_CASE("stage5: in lines, one that is too long ends with a reset and a line in the log") {
+    const auto server = harness::server::ours(harness::stage_program(5), {"--mode", "lines"});
+    harness::client other(server->where());
+    other.echo("hello\n");
+    harness::client endless(server->where());
+    endless.echo("a line\n");
+    endless.send_all(std::string(64 * 1024, 'x'));
+    const auto rest = endless.receive_rest();
+    CHECK(rest.bytes == "");
+    CHECK(rest.reset);
+    CHECK(wait_for([&] { return server->err().ends_with('\n'); }));
+    CHECK(server->err() ==
+          "read tcp " + server->address() + "->" + name_of(endless) + ": bufio: line too long\n");
+    other.echo("still here\n");
+    CHECK(server->stop(SIGTERM).ok());
+}
+
+TEST_CASE("stage5: without --threads, there is one for each CPU that may be used") {
+    cpu_set_t before;
+    REQUIRE(::sched_getaffinity(0, sizeof before, &before) == 0);
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    for (std::size_t cpu = 0; CPU_COUNT(&one) == 0; ++cpu)
+        if (CPU_ISSET(cpu, &before)) CPU_SET(cpu, &one);
+    REQUIRE(::sched_setaffinity(0, sizeof one, &one) == 0);
+    const auto server = harness::server::ours(harness::stage_program(5), {}); // inherits it
+    REQUIRE(::sched_setaffinity(0, sizeof before, &before) == 0);
+    harness::client(server->where()).echo("hello");
+    const auto sanitizers = harness::sanitized ? 1U : 0U; // the thread sanitizer has its own
+    CHECK(harness::thread_count(server->pid()) <= 1 + sanitizers);
 }

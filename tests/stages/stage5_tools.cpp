@@ -217,7 +217,8 @@ task<std::string> write_until_error(conn to) {
 
 void reset_at_close(const conn& which) {
     const linger now{1, 0};
-    ::setsockopt(which.socket()->get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    which.socket()->with_number(
+        [&](int fd) { return ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now); });
 }
 
 std::string ends_of(const conn& c) {

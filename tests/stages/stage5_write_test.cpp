@@ -47,7 +47,9 @@ task<> read_slowly(conn from, std::size_t wanted, std::size_t& got) {
 /// As little room as there can be.
 void shrink(const conn& sender) {
     const int smallest = 1;
-    ::setsockopt(sender.socket()->get(), SOL_SOCKET, SO_SNDBUF, &smallest, sizeof smallest);
+    sender.socket()->with_number([&](int fd) {
+        return ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &smallest, sizeof smallest);
+    });
 }
 
 } // namespace
