@@ -49,10 +49,8 @@ poll_desc* netpoll::allocate() try {
         if (owned_.size() == most_blocks) return nullptr;
         const auto first = static_cast<std::uint32_t>(owned_.size() * descs_a_block);
         const std::size_t count = first + descs_a_block;
-        if (free_.capacity() < count) { // so that neither a deadline nor remove() ever needs memory
-            timers_.reserve(2 * count + alarms_with_memory);
-            free_.reserve(2 * count);
-        }
+        reserve_timers(count);
+        if (free_.capacity() < count) free_.reserve(2 * count); // so that remove() needs no memory
         auto& made = *owned_.emplace_back(std::make_unique<block>());
         for (std::uint32_t i = descs_a_block; i-- > 0;) {
             made.descs[i].index = first + i;
@@ -66,6 +64,13 @@ poll_desc* netpoll::allocate() try {
     return &at(index);
 } catch (const std::bad_alloc&) {
     return nullptr;
+}
+
+/// Makes room for the alarms that are set, one more, and a timer of each of `count` poll_descs.
+/// Then set_deadline() never needs memory. Requires the lock.
+void netpoll::reserve_timers(std::size_t count) {
+    const std::size_t needed = count + timers_.size() + 1;
+    if (timers_.capacity() < needed) timers_.reserve(2 * needed + alarms_with_memory);
 }
 
 void netpoll::unblock(poll_desc& pd) {
@@ -101,6 +106,7 @@ void netpoll::change_deadline(poll_desc& pd, side s, nanotime when, nanotime pre
 
 bool netpoll::set_alarm(alarm& which, nanotime when) {
     const std::lock_guard lock(mutex_);
+    if (when != 0) reserve_timers(owned_.size() * descs_a_block);
     const bool was_set = which.place != 0;
     timers_.remove(which);
     arm(which, when);

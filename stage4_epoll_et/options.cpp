@@ -4,6 +4,7 @@
 #include "options.hpp"
 
 #include "log.hpp"
+#include "op_error.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>

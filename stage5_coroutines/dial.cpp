@@ -14,6 +14,7 @@
 #include <array>
 #include <cerrno>
 #include <limits>
+#include <mutex>
 #include <new>
 #include <system_error>
 #include <thread>
@@ -44,22 +45,48 @@ bool is_number(const std::string& host) {
            host.contains(':');
 }
 
-/// A name may have to be asked for far away, and getaddrinfo sleeps until there is an answer: in
-/// a thread of its own, so that nobody else has to. Go: cgoLookupIP
+/// At most so many threads look up names at a time. Go: net.threadLimit
+constexpr std::size_t most_lookups = 500;
+
+/// A value for each lookup that may still begin; of the scheduler that exists.
+std::shared_ptr<chan<char>> lookups_left() {
+    static std::mutex mutex; // protects the other two
+    static std::shared_ptr<chan<char>> left;
+    static std::uint16_t scheduler_number = 0;
+    const std::lock_guard lock(mutex);
+    if (left == nullptr || scheduler_number != scheduler::current().number()) {
+        left = std::make_shared<chan<char>>(most_lookups);
+        for (std::size_t i = 0; i < most_lookups; ++i) left->try_send(0);
+        scheduler_number = scheduler::current().number();
+    }
+    return left;
+}
+
+lookup look_up(const endpoint& where) try {
+    return resolve(where, purpose::dial);
+} catch (const std::bad_alloc&) { // otherwise it would end the process
+    return std::unexpected("out of memory");
+}
+
+/// Looks up a name in a thread of its own, because getaddrinfo blocks until there is an answer. An
+/// answer that comes when the scheduler is gone is dropped. Go: cgoLookupIP
 /// \return nothing if it is too late
 task<std::optional<lookup>> resolve_elsewhere(endpoint where, deadline until) {
-    if (where.network == "unix" || is_number(where.host)) co_return resolve(where, purpose::dial);
+    if (where.network == "unix" || is_number(where.host)) co_return look_up(where);
+    const auto left = lookups_left();
+    const auto may_begin = co_await left->receive(until);
+    if (!may_begin) co_return std::nullopt;
     const auto answer = std::make_shared<chan<lookup>>(1);
-    const auto ask = [answer, where] {
-        try {
-            answer->try_send(resolve(where, purpose::dial));
-        } catch (const std::bad_alloc&) { // otherwise it would end the process
-            answer->try_send(std::unexpected("out of memory"));
-        }
+    const auto ask = [answer, left, where, number = scheduler::current().number()] {
+        auto found = look_up(where);
+        scheduler::if_exists(number, [&] {
+            left->try_send(0);
+            answer->try_send(std::move(found));
+        });
     };
     try {
         std::thread(ask).detach();
-    } catch (const std::system_error&) { // no thread to be had
+    } catch (const std::system_error&) { // there is no thread to be had
         ask();
     }
     co_return co_await answer->receive(until);

@@ -81,7 +81,12 @@ std::expected<fd_ref, syscall_error> fd::open(unique_fd socket, const address& p
 }
 
 fd::fd(unique_fd socket, poll_desc& pd, names who)
-    : socket_(std::move(socket)), is_tcp_(is_tcp(socket_.get())), pd_(&pd), names_(std::move(who)) {
+    : socket_(std::move(socket)), is_tcp_(is_tcp(socket_.get())),
+      scheduler_(scheduler::current().number()), pd_(&pd), names_(std::move(who)) {}
+
+/// \return nullptr if the scheduler is gone, and with it the poller and *pd_
+netpoll* fd::poll() const {
+    return scheduler::poll_of(scheduler_);
 }
 
 fd::~fd() {
@@ -90,23 +95,24 @@ fd::~fd() {
 
 bool fd::set_deadline(side s, nanotime when, nanotime present) {
     if (!mutex_.add_reference()) return false;
-    scheduler::current().poll().set_deadline(*pd_, s, when, present);
+    netpoll* const all = poll();
+    if (all != nullptr) all->set_deadline(*pd_, s, when, present);
     leave(mutex_.drop_reference());
-    return true;
+    return all != nullptr;
 }
 
 bool fd::close() {
     if (!mutex_.close()) return false;
-    scheduler::current().poll().unblock(*pd_);
+    if (netpoll* const all = poll()) all->unblock(*pd_);
     leave(mutex_.drop_reference());
     return true;
 }
 
-/// The last one out closes. Out of the poller first, then the number: not before, or somebody
-/// else's descriptor with the same number would get what a call of ours does.
+/// Closes the descriptor when the last call has left: first in the poller, then its number.
+/// Otherwise the kernel could reuse the number, and a call of ours would act on another socket.
 void fd::leave(bool last) {
     if (!last) return;
-    scheduler::current().poll().remove(*pd_);
+    if (netpoll* const all = poll()) all->remove(*pd_);
     trace::event("close", {.fd = get()});
     socket_.reset();
     mutex_.gone();

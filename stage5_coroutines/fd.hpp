@@ -54,8 +54,8 @@ public:
     fd(const fd&) = delete;            ///< it is shared through fd_ref
     fd& operator=(const fd&) = delete; ///< the same
 
-    /// A point in time, or 0 for none. Go: FD.SetReadDeadline, FD.SetWriteDeadline.
-    /// \return false if it is closed
+    /// Sets a deadline at a point in time; 0 is none. Go: FD.SetReadDeadline, FD.SetWriteDeadline.
+    /// \return false if the fd is closed, or its scheduler gone
     bool set_deadline(side s, nanotime when, nanotime present = now());
     /// Does something short with the number, which stays ours meanwhile. \return or net_closing
     template <typename Use>
@@ -91,6 +91,7 @@ private:
     /// The number; to be used by those that hold a reference, or another thread may close it.
     [[nodiscard]] int get() const { return socket_.get(); }
     void leave(bool last);
+    [[nodiscard]] netpoll* poll() const;
     std::expected<std::size_t, syscall_error> receive(std::span<char> buffer);
 
     fd_mutex mutex_;
@@ -98,6 +99,7 @@ private:
     unique_fd socket_;
     bool is_tcp_;          ///< its short reads prove something, see receive()
     bool drained_ = false; ///< the last read was short; belongs to the call that has the read side
+    std::uint16_t scheduler_; ///< the number of the one in which it was opened
     poll_desc* pd_;
     names names_;
 };

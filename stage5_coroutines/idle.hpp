@@ -67,6 +67,9 @@ public:
     /// Wakes everybody for good. By any thread.
     template <typename Interrupt>
     void stop(const Interrupt& interrupt);
+    /// Returns when a call of stop() that has been noticed has ended. From then on this object and
+    /// the poller may be destroyed.
+    void wait_for_stop() { const lock guard(mutex_); }
 
     /// A round of sysmon: sleeps for a tick, then wakes workers if they are needed.
     /// \param waiting returns how many coroutines wait in queues
@@ -83,7 +86,6 @@ private:
     static constexpr std::uint64_t free = 0, asked = 1, slept_in = 2, state_mask = 3, one_more = 4;
     static constexpr std::int64_t forever = -1; ///< as a delay. \see poller::forever
     static constexpr std::chrono::nanoseconds tick = std::chrono::milliseconds(5);
-    static constexpr std::uint32_t quiet_enough = 10; ///< ticks, and sysmon sleeps
 
     bool enter_poller(std::uint64_t how);
     void leave_poller() { poller_.store((poller_.load() & ~state_mask) + one_more); }
@@ -194,7 +196,7 @@ template <typename System>
 bool basic_idle<System>::sleep_for_a_tick() {
     lock guard(mutex_);
     const auto stopped = [&] { return stopping(); };
-    if (quiet_ticks_.load() < quiet_enough) {
+    if (quiet_ticks_.load() < System::quiet_ticks) {
         wake_monitor_.wait_for(guard, tick, stopped);
     } else {
         monitor_asleep_.store(1);
@@ -211,9 +213,10 @@ bool basic_idle<System>::sleep_for_a_tick() {
 /// What the real one is made of.
 struct threads {
     template <typename T>
-    using atomic = std::atomic<T>;             ///< sequentially consistent
-    using mutex = std::mutex;                  ///< held for a few instructions
-    using condition = std::condition_variable; ///< with that mutex
+    using atomic = std::atomic<T>;                   ///< sequentially consistent
+    using mutex = std::mutex;                        ///< held for a few instructions
+    using condition = std::condition_variable;       ///< with that mutex
+    static constexpr std::uint32_t quiet_ticks = 10; ///< in a row, and then sysmon sleeps
 };
 
 /// The one that the scheduler uses.

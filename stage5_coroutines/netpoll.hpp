@@ -80,6 +80,7 @@ private:
 
     netpoll();
     poll_desc* allocate();
+    void reserve_timers(std::size_t count);
     void change_deadline(poll_desc& pd, side s, nanotime when, nanotime present);
     poll_desc& at(std::uint32_t index) {
         return std::atomic_ref(blocks_[index / descs_a_block]).load()->descs[index % descs_a_block];

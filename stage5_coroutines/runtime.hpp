@@ -111,6 +111,8 @@ inline task<> run_and_exit(task<> program) {
         co_await std::move(program);
     } catch (const std::exception& thrown) {
         panic(thrown.what());
+    } catch (...) {
+        panic("something that is no std::exception");
     }
     exit_process(0);
 }

@@ -3,10 +3,15 @@
 
 #include "scheduler.hpp"
 
+#include "log.hpp"
 #include "trace.hpp"
 #include "usable_cpus.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <string_view>
 #include <system_error>
 #include <thread>
 
@@ -14,6 +19,17 @@ namespace stage5 {
 namespace {
 
 std::atomic<scheduler*> the_scheduler = nullptr;
+
+/// Go: runtime.fatal
+[[noreturn]] void fatal(std::string_view why) {
+    log("fatal error: {}", why);
+    ::_exit(2);
+}
+
+std::uint16_t next_number() {
+    static std::atomic<std::uint16_t> last = 0;
+    return ++last;
+}
 
 /// Every so many turns the global queue comes first, or a full local one would starve it.
 /// Go: schedtick % 61.
@@ -36,6 +52,9 @@ constexpr std::uint32_t next_in_a_row = 3;
 std::expected<std::unique_ptr<scheduler>, syscall_error> scheduler::make(unsigned threads) {
     if (threads == 0) threads = usable_cpus();
     std::unique_ptr<scheduler> made(new scheduler(threads));
+    scheduler* none = nullptr;
+    if (!the_scheduler.compare_exchange_strong(none, made.get()))
+        return std::unexpected(syscall_error{"scheduler::make", EBUSY});
     auto poll = netpoll::open();
     if (!poll) return std::unexpected(poll.error());
     made->poll_ = std::move(*poll);
@@ -56,16 +75,17 @@ std::expected<std::unique_ptr<scheduler>, syscall_error> scheduler::make(unsigne
     return made;
 }
 
-scheduler::scheduler(unsigned threads) : workers_(threads), idle_(threads) {
+scheduler::scheduler(unsigned threads) : number_(next_number()), workers_(threads), idle_(threads) {
     for (auto& each : workers_) each.of = this;
-    the_scheduler = this;
 }
 
 scheduler::~scheduler() {
     if (poll_ != nullptr) stop();
     begin();
     threads_.clear();
-    the_scheduler = nullptr;
+    const std::lock_guard lock(existence());
+    scheduler* self = this; // or there is another one, and this one was never in use
+    the_scheduler.compare_exchange_strong(self, nullptr);
 }
 
 void scheduler::begin() {
@@ -74,7 +94,24 @@ void scheduler::begin() {
 }
 
 scheduler& scheduler::current() {
-    return *the_scheduler;
+    scheduler* const one = existing();
+    if (one == nullptr)
+        fatal("no scheduler: coroutines and sockets live between scheduler::make() and its end");
+    return *one;
+}
+
+scheduler* scheduler::existing() {
+    return the_scheduler;
+}
+
+std::mutex& scheduler::existence() {
+    static std::mutex mutex;
+    return mutex;
+}
+
+netpoll* scheduler::poll_of(std::uint16_t number) {
+    const scheduler* const one = existing();
+    return one != nullptr && one->number() == number ? one->poll_.get() : nullptr;
 }
 
 /// Never inlined: a coroutine goes on on another thread, and must not keep the address of the old
@@ -99,6 +136,7 @@ void scheduler::run() {
     begin();
     work(workers_[0]);
     threads_.clear(); // joins them
+    idle_.wait_for_stop();
 }
 
 void scheduler::stop() {

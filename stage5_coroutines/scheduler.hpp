@@ -30,17 +30,29 @@ namespace stage5 {
 class scheduler {
 public:
     /// \param threads 0: usable_cpus()
-    /// \return or pthread_create's error, and the poller's
+    /// \return an error if there is a scheduler already (EBUSY), if a thread can't be made, or if
+    /// the poller can't
     static std::expected<std::unique_ptr<scheduler>, syscall_error> make(unsigned threads);
-    ~scheduler(); ///< after run(); coroutines that wait for something stay so, and are lost
+    /// To be called after run(). Coroutines that still wait are lost: they are not destroyed.
+    ~scheduler();
 
-    /// The one that exists.
+    /// The one that exists. If there is none, ends the process with a line that says so: a
+    /// coroutine, a socket or a channel has been used too early or too late.
     static scheduler& current();
+    /// Calls `what` if the scheduler with that number exists, and keeps it from going away in the
+    /// meantime. For threads that are no workers. \return whether it was called
+    template <typename What>
+    static bool if_exists(std::uint16_t number, const What& what);
+    /// Tells the schedulers of a process apart.
+    [[nodiscard]] std::uint16_t number() const { return number_; }
+    /// The poller of the scheduler with that number, or nullptr if it is gone.
+    static netpoll* poll_of(std::uint16_t number);
 
     /// Runs everything that is ready, on as many threads as was said, this one among them, until
     /// stop() is called.
     void run();
-    /// Lets run() return, soon: what is ready or waits then gets no turn any more. From any thread.
+    /// Makes run() return soon: coroutines that are ready or wait then get no turn any more. May be
+    /// called by any thread, also while run() is about to return.
     void stop();
 
     netpoll& poll() { return *poll_; } ///< the one poller of the process, as in Go
@@ -69,6 +81,8 @@ private:
         scheduler* of = nullptr;
     };
     static worker*& this_worker();
+    static scheduler* existing(); ///< nullptr if there is none
+    static std::mutex& existence();
 
     explicit scheduler(unsigned threads);
     void begin();
@@ -86,6 +100,7 @@ private:
     void sysmon();
     std::uint32_t retake();
 
+    const std::uint16_t number_;
     std::unique_ptr<netpoll> poll_;
     std::vector<worker> workers_;
     std::vector<std::jthread> threads_; ///< all workers but the one in run(), and sysmon
@@ -97,6 +112,15 @@ private:
     std::mutex mutex_; ///< protects global_
     run_list global_;  ///< Go: sched.runq
 };
+
+template <typename What>
+bool scheduler::if_exists(std::uint16_t number, const What& what) {
+    const std::lock_guard lock(existence());
+    const scheduler* const one = existing();
+    if (one == nullptr || one->number() != number) return false;
+    what();
+    return true;
+}
 
 /// A point in time of the monotonic clock, on which points and spans are of different types.
 /// time_point{} is no point: never. Go: time.Time

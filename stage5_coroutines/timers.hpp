@@ -49,8 +49,9 @@ public:
     /// When the first one will fire; 0 if none is set.
     [[nodiscard]] nanotime next() const { return heap_.empty() ? 0 : heap_.front().when; }
     [[nodiscard]] std::size_t size() const { return heap_.size(); } ///< how many are set
-    /// Lets set() need no memory for so many. Throws std::bad_alloc.
+    /// Makes room for `count` timers, so that set() needs no memory. Throws std::bad_alloc.
     void reserve(std::size_t count) { heap_.reserve(count); }
+    [[nodiscard]] std::size_t capacity() const { return heap_.capacity(); } ///< room for so many
 
     /// Fires those whose time has come at `now`, the earliest first; adds to `woken`.
     /// \param most timers; the others fire in the next call

@@ -55,6 +55,11 @@ struct world {
 };
 static_assert(std::has_unique_object_representations_v<world>); // it is compared by its bytes
 
+/// What is kept of an atomic's value. \see idle/world.hpp
+constexpr std::uint64_t kept(std::size_t, std::uint64_t value) {
+    return value;
+}
+
 /// An atomic's name, and what its value means.
 std::string describe(std::size_t atomic);
 std::string describe(std::size_t atomic, std::uint64_t value);

@@ -62,7 +62,7 @@ task<> echo_a_byte(conn client) {
 }
 
 void write_byte(const conn& to) {
-    static_cast<void>(::write(to.socket()->get(), "x", 1));
+    static_cast<void>(::write(stage5_tools::number_of(to), "x", 1));
 }
 
 /// One look at the poller makes two coroutines ready, and both compute; nothing else happens then.
@@ -94,7 +94,7 @@ TEST_CASE("stage5 idle: a client is answered while two coroutines compute, if a 
         in_a_world(threads, []() -> task<> {
             const ends client;
             steady_clock::duration took{};
-            std::thread outside([&] { took = time_of_an_echo(client.b.socket()->get()); });
+            std::thread outside([&] { took = time_of_an_echo(stage5_tools::number_of(client.b)); });
             group all;
             all.go(echo_a_byte(client.a));
             co_await make_two_compute();

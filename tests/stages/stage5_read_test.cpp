@@ -24,7 +24,7 @@ namespace {
 
 /// Sends at once: the bytes, and each '!' among them as urgent data.
 void send(const conn& from, std::string_view bytes) {
-    const int fd = from.socket()->get();
+    const int fd = stage5_tools::number_of(from);
     for (const char each : bytes)
         expect(::send(fd, &each, 1, each == '!' ? MSG_OOB : 0) == 1, "a byte is sent");
 }
@@ -64,7 +64,7 @@ task<std::string> reads_of_nothing(conn from) {
 
 void set_inline(const conn& of, bool is_inline) {
     const int on = is_inline ? 1 : 0;
-    ::setsockopt(of.socket()->get(), SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
+    ::setsockopt(stage5_tools::number_of(of), SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
 }
 
 /// What is to be read of it.
@@ -83,7 +83,7 @@ TEST_CASE("stage5 read: of nothing returns at once, of a fresh connection and of
         send(both.a, "bytes");
         expect_same(co_await read_once(both.b), "bytes");
         expect_same(co_await reads_of_nothing(both.b), "ok, ok");
-        static_cast<void>(both.b.set_read_deadline(1));
+        static_cast<void>(both.b.set_read_deadline(stage5_tools::past));
         expect_same(co_await reads_of_nothing(both.b), "ok, ok"); // before the deadline counts
         both.b.evict();
         const auto after_close = co_await both.b.read(0);
@@ -176,7 +176,7 @@ TEST_CASE("stage5 read: an end or a reset that comes along with bytes is found b
             std::string got;
             readers.go(keep(both.b, 100, 100, got));
             if (i % 2 == 0) co_await sleep_for(1ms);
-            const int fd = both.a.socket()->get();
+            const int fd = stage5_tools::number_of(both.a);
             expect(::send(fd, "last", 4, MSG_MORE) == 4, "sent"); // in one segment with the end
             static_cast<void>(both.a.close_write());
             co_await readers.wait();

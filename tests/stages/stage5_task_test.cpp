@@ -2,6 +2,7 @@
 /// Coroutines and the threads that run them: each runs once, nothing recurses, an exception stays
 /// where it is, who waits costs nothing.
 
+#include "stage5_coroutines/chan.hpp"
 #include "stages/stage5_tools.hpp"
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 using namespace std::chrono_literals;
 using stage5::go;
@@ -58,7 +60,64 @@ task<int> fails() {
     throw std::runtime_error("on purpose");
 }
 
+/// A layer of tasks that returns what its callee has.
+task<std::string> ask(std::vector<std::string>& order, int layers) {
+    if (layers == 0) {
+        co_await yield(); // others are ready now
+        order.emplace_back("callee");
+        co_return "answer";
+    }
+    auto answer = co_await ask(order, layers - 1);
+    co_return answer;
+}
+
+task<> say(std::vector<std::string>& order, std::string what) {
+    order.push_back(std::move(what));
+    co_return;
+}
+
+/// True if a call can be kept in a variable and awaited later.
+template <typename Call>
+concept awaited_by_name = requires(Call& call) {
+    call.operator co_await();
+}
+|| requires(Call& call) {
+    call.await_ready();
+};
+template <typename Call>
+concept awaited_where_made = requires(Call&& call) {
+    std::move(call).operator co_await();
+};
+
+template <typename... Calls>
+constexpr bool are_awaited_where_made = ((awaited_where_made<Calls> &&
+                                          !awaited_by_name<Calls>)&&...);
+
 } // namespace
+
+TEST_CASE("stage5: calls and tasks are awaited in the expression that makes them") {
+    using namespace stage5;
+    STATIC_REQUIRE(are_awaited_where_made<net::named<read_call>, net::named<borrowing_read_call>,
+                                          net::named<write_call>, net::named<accept_call>,
+                                          net::named<close_call>, writable_call>);
+    STATIC_REQUIRE(
+        are_awaited_where_made<task<>, task<int>, chan<int>::receiving, sleeping, yielding>);
+}
+
+TEST_CASE("stage5: a task that ends hands over to its awaiter, and no other comes between") {
+    std::vector<std::string> order;
+    const auto asks = [](std::vector<std::string>& all) -> task<> {
+        go(say(all, "another"));
+        static_cast<void>(co_await ask(all, 5));
+        all.emplace_back("awaiter");
+        go(say(all, "the last"));
+        co_await sleep_for(1ms);
+    };
+    world w(1);
+    w.go(asks(order));
+    w.run();
+    CHECK(order == std::vector<std::string>{"another", "callee", "awaiter", "the last"});
+}
 
 TEST_CASE("stage5: every task runs once, on one thread and on four") {
     for (const unsigned threads : {1U, 2U, 4U}) {

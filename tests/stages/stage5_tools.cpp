@@ -215,6 +215,12 @@ task<std::string> write_until_error(conn to) {
     }
 }
 
+int number_of(const conn& which) {
+    int number = -1;
+    which.socket()->with_number([&](int fd) { return number = fd, 0; });
+    return number;
+}
+
 void reset_at_close(const conn& which) {
     const linger now{1, 0};
     which.socket()->with_number(

@@ -140,6 +140,8 @@ stage5::task<> write_all(stage5::net::conn to, std::string bytes);
 /// Writes without reading anything, until the write ends with an error. \return its text
 stage5::task<std::string> write_until_error(stage5::net::conn to);
 
+/// The number of its socket, which must stay open for as long as the number is used.
+int number_of(const stage5::net::conn& which);
 /// Lets the peer know by an RST when it is closed.
 void reset_at_close(const stage5::net::conn& which);
 

@@ -1,9 +1,11 @@
 #pragma once
 /// \file
-/// What takes std::atomic's place in basic_poll_desc: every operation is a step of whoever does
-/// it, sequentially consistent as those of the protocol are.
+/// What takes the place of std::atomic in the protocols: every operation is a step of the actor
+/// that does it, sequentially consistent as those of the protocols are.
 
 #include "explorer.hpp"
+
+#include <stdexcept>
 
 namespace model {
 
@@ -14,6 +16,10 @@ inline std::size_t made = 0;
 template <typename T>
 class atomic {
 public:
+    /// \param initial must be 0, as the world's atomics are
+    atomic(T initial = 0) {
+        if (initial != 0) throw std::invalid_argument("initial value");
+    }
     [[nodiscard]] T load() const {
         return operate(
             "load", [](T) {}, *this);
@@ -25,6 +31,14 @@ public:
     T exchange(T wanted) {
         return operate(
             "exchange", [=](T& value) { value = wanted; }, *this);
+    }
+    T fetch_add(T more) {
+        return operate(
+            "add", [=](T& value) { value = static_cast<T>(value + more); }, *this);
+    }
+    T fetch_sub(T less) {
+        return operate(
+            "subtract", [=](T& value) { value = static_cast<T>(value - less); }, *this);
     }
     T fetch_or(T bits) {
         return operate(
@@ -44,10 +58,7 @@ public:
     }
 
 private:
-    static std::size_t next_place() {
-        static_assert(sizeof(T) == sizeof(std::uint64_t));
-        return made++;
-    }
+    static std::size_t next_place() { return made++; }
 
     template <typename Operation>
     static T operate(const char* name, Operation operation, const atomic& on) {
@@ -55,7 +66,7 @@ private:
             const auto before = w.atomic[place];
             T value = static_cast<T>(before);
             operation(value);
-            w.atomic[place] = static_cast<std::uint64_t>(value);
+            w.atomic[place] = kept(place, static_cast<std::uint64_t>(value));
             return before;
         }));
     }

@@ -62,6 +62,9 @@ struct scenario {
     std::function<void()> prepare; ///< undisturbed, before anybody starts
     std::vector<actor> actors;
     std::function<void(const world&)> at_end; ///< throws `violation`
+    /// Whether it may come back to where it was: a timer may fire again and again while somebody
+    /// else does not get on.
+    bool may_circle = false;
 };
 
 struct result {

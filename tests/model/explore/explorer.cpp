@@ -42,6 +42,7 @@ private:
         double* executions;
         std::size_t next = 0; ///< who is to be tried next
         double sum = 0;       ///< of the executions through those who have been
+        bool is_end = true;   ///< nobody can go on
     };
 
     state first();
@@ -119,6 +120,7 @@ void search::visit_all() {
         const auto who = here.next++;
         if (!may_run(here.where.shared, here.where.actors[who])) continue;
         path_.push_back(who);
+        here.is_end = false;
         ++result_.transitions;
         state next = here.where;
         advance(next, who);
@@ -132,15 +134,16 @@ void search::enter(const state& where) {
     if (is_new) {
         junctions_.push_back({where, &executions});
     } else {
-        if (executions == on_the_way) throw violation("it goes round in circles for ever");
-        junctions_.back().sum += executions;
+        const bool circles = executions == on_the_way;
+        if (circles && !what_->may_circle) throw violation("it goes round in circles for ever");
+        junctions_.back().sum += circles ? 0 : executions;
         path_.pop_back();
     }
 }
 
 void search::leave() {
     auto& here = junctions_.back();
-    if (here.sum == 0) { // nobody could go on
+    if (here.is_end) { // nobody could go on
         check_end(here.where);
         here.sum = 1;
     }

@@ -1,0 +1,56 @@
+#pragma once
+/// \file
+/// Everything that the actors share: the atomics of stage 5's idle.hpp, its mutex and condition
+/// variables, and around them as much of a scheduler, a poller and its coroutines as the protocol
+/// needs.
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+
+namespace model {
+
+/// basic_idle's atomics, in the order in which it has them.
+constexpr std::size_t atomics = 9;
+constexpr std::size_t most_workers = 3;
+constexpr std::size_t conditions = 2;
+
+/// Sets of coroutines, and of threads, are bits.
+using set = std::uint8_t;
+
+struct world {
+    std::array<std::uint64_t, atomics> atomic{};
+    // The mutex and the condition variables.
+    std::uint8_t locked = 0;
+    std::array<set, conditions> waiting{}; ///< threads
+    set notified = 0;                      ///< threads, of any condition
+    // The scheduler.
+    std::array<std::uint8_t, most_workers> next{}; ///< a coroutine's number; 0: none
+    std::array<std::uint8_t, most_workers> turns{};
+    std::array<std::uint8_t, most_workers> seen_turns{}; ///< sysmon's
+    std::array<set, most_workers> queue{};
+    set global = 0;
+    std::uint8_t searching = 0;
+    set ran = 0; ///< coroutines that have ended
+    // The poller.
+    set events = 0; ///< coroutines that it will make ready
+    std::uint8_t interrupted = 0;
+    // Time.
+    std::uint8_t ticks = 0;   ///< how often sysmon's timer may still fire before something happens
+    std::uint8_t stopped = 0; ///< stop() has been called
+    std::uint8_t unused = 0;  ///< to a multiple of eight bytes
+};
+static_assert(std::has_unique_object_representations_v<world>); // it is compared by its bytes
+
+/// What is kept of an atomic's value: all, but of how often the poller was asked the last two bits,
+/// or there would be no end of states.
+constexpr std::uint64_t kept(std::size_t atomic, std::uint64_t value) {
+    return atomic == 0 || atomic == atomics - 1 ? value & 15 : value;
+}
+
+/// An atomic's name, and what its value means.
+std::string describe(std::size_t atomic);
+std::string describe(std::size_t atomic, std::uint64_t value);
+
+} // namespace model
