@@ -111,6 +111,7 @@ task<> or_fail(task<> part) {
 task<> send_input(net::conn to, input* from, outcome* told) {
     while (true) {
         auto receiving = from->next();
+        // NOLINTNEXTLINE(bugprone-unchecked-optional-access): it waits without a limit
         const auto chunk = *co_await receiving;
         if (!chunk) told->unread = chunk.error().number;
         if (!chunk || chunk->empty()) break;
