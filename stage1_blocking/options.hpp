@@ -11,10 +11,12 @@
 #include <string>
 #include <string_view>
 
+// NOLINTBEGIN(readability-identifier-naming): CLI11's names
 namespace CLI {
 class App;
 class ParseError;
 } // namespace CLI
+// NOLINTEND(readability-identifier-naming)
 
 namespace stage1 {
 

@@ -47,9 +47,9 @@ std::expected<wait_method, std::string> parse_wait(std::string_view text) {
 template <unsigned Most>
 std::expected<unsigned, std::string> parse_count(std::string_view text) {
     unsigned count = 0;
-    const auto* const end = text.data() + text.size();
-    const auto parsed = std::from_chars(text.data(), end, count);
-    if (parsed.ec == std::errc{} && parsed.ptr == end && count >= 1 && count <= Most) return count;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), count);
+    const bool is_number = parsed.ec == std::errc{} && parsed.ptr == text.data() + text.size();
+    if (is_number && count >= 1 && count <= Most) return count;
     return std::unexpected(fmt::format("{:?} is not a number from 1 to {}", text, Most));
 }
 

@@ -110,6 +110,7 @@ task<> or_fail(task<> part) {
 /// Standard input to the server; then end of file for the server as well.
 task<> send_input(net::conn to, input* from, outcome* told) {
     while (true) {
+        // NOLINTNEXTLINE(bugprone-unchecked-optional-access): it waits without a limit
         const auto chunk = *co_await from->next();
         if (!chunk) told->unread = chunk.error().number;
         if (!chunk || chunk->empty()) break;

@@ -55,6 +55,11 @@ struct world {
 };
 static_assert(std::has_unique_object_representations_v<world>); // it is compared by its bytes
 
+/// True of none: every operation is a step of its own. \see idle/world.hpp
+constexpr bool is_private(std::size_t) {
+    return false;
+}
+
 /// What is kept of an atomic's value. \see idle/world.hpp
 constexpr std::uint64_t kept(std::size_t, std::uint64_t value) {
     return value;

@@ -26,7 +26,7 @@ namespace {
 
 std::vector<int> stages() {
     const char* const only = std::getenv("STAGE");
-    if (only != nullptr) return {std::atoi(only)};
+    if (only != nullptr) return {std::stoi(only)};
     return {1, 2, 5};
 }
 
@@ -47,21 +47,20 @@ struct finished {
     std::string out, err;
     int status = -1;
 
-    explicit finished(harness::child&& child) {
+    explicit finished(harness::child& child) {
         const auto ending = child.wait_exit();
         REQUIRE(ending);
         out = child.out();
         err = child.err();
         status = ending->number;
     }
-    explicit finished(const std::string& command)
-        : finished(harness::child({"sh", "-c", command})) {}
 };
 
 void check_ends(const std::string& command, int status, const std::string& out,
                 const std::string& err) {
     INFO(command);
-    const finished run(command);
+    harness::child shell({"sh", "-c", command});
+    const finished run(shell);
     CHECK(run.status == status);
     CHECK(run.out == out);
     CHECK(run.err == err);
@@ -109,8 +108,8 @@ TEST_CASE("a client whose output does not block prints every byte", "[client]") 
     std::ofstream(place.file("input"), std::ios::binary) << text;
     for (const int stage : stages()) {
         const pair_of_programs both(stage);
-        const finished run(
-            harness::child(both.words, {.input = place.file("input"), .non_blocking = true}));
+        harness::child program(both.words, {.input = place.file("input"), .non_blocking = true});
+        const finished run(program);
         CHECK(run.status == 0);
         CHECK(run.err.empty());
         CHECK(run.out.size() == text.size());
@@ -133,7 +132,7 @@ TEST_CASE("a client whose input does not block waits for bytes that come late", 
         REQUIRE(::write(input.get(), "later\n", 6) == 6);
         CHECK(wait_for([&] { return run.out() == "late\nlater\n"; }));
         input.reset();
-        const finished ended(std::move(run));
+        const finished ended(run);
         CHECK(ended.status == 0);
         CHECK(ended.err.empty());
     }

@@ -62,13 +62,15 @@ private:
 
     template <typename Operation>
     static T operate(const char* name, Operation operation, const atomic& on) {
-        return static_cast<T>(step({name, on.place_}, {}, [=, place = on.place_](world& w) {
+        const auto action = [=, place = on.place_](world& w) {
             const auto before = w.atomic[place];
             T value = static_cast<T>(before);
             operation(value);
             w.atomic[place] = kept(place, static_cast<std::uint64_t>(value));
             return before;
-        }));
+        };
+        return static_cast<T>(is_private(on.place_) ? at_once(action)
+                                                    : step({name, on.place_}, {}, action));
     }
 
     std::size_t place_ = next_place();

@@ -65,7 +65,7 @@ void put(std::size_t me, std::uint8_t coroutine) {
     const auto many = step({"put"}, {}, [=](world& w) {
         happens(w);
         w.queue[me] |= bit(std::exchange(w.next[me], coroutine));
-        return std::popcount(w.queue[me]) >= worth_waking && w.searching == 0;
+        return std::popcount(w.queue[me]) >= worth_waking;
     });
     if (many != 0 && the_idle->has_sleeper()) the_idle->wake(1, interrupt);
 }
@@ -81,9 +81,7 @@ std::uint8_t look(std::size_t me) {
 
 /// scheduler::steal: a coroutine to run, and half of the rest.
 std::uint8_t steal(std::size_t me) {
-    step({}, {}, [](world& w) { return ++w.searching; });
-    const auto found = static_cast<std::uint8_t>(step({"steals"}, {}, [=](world& w) {
-        --w.searching;
+    return static_cast<std::uint8_t>(step({"steals"}, {}, [=](world& w) {
         for (std::size_t i = 1; i < workers; ++i) {
             auto& victim = w.queue[(me + i) % workers];
             const auto first = take(victim);
@@ -93,7 +91,6 @@ std::uint8_t steal(std::size_t me) {
         }
         return std::uint8_t{0};
     }));
-    return found;
 }
 
 /// scheduler::find

@@ -14,7 +14,7 @@ namespace model {
 /// those of sysmon and of others behind them.
 inline std::size_t the_thread = 0;
 
-constexpr std::uint8_t ticks_until_quiet = 3;
+constexpr std::uint8_t ticks_until_quiet = 2;
 
 /// Something has happened: sysmon's timer will fire again.
 inline void happens(world& w) {

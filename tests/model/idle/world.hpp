@@ -31,7 +31,6 @@ struct world {
     std::array<std::uint8_t, most_workers> seen_turns{}; ///< sysmon's
     std::array<set, most_workers> queue{};
     set global = 0;
-    std::uint8_t searching = 0;
     set ran = 0; ///< coroutines that have ended
     // The poller.
     set events = 0; ///< coroutines that it will make ready
@@ -39,9 +38,15 @@ struct world {
     // Time.
     std::uint8_t ticks = 0;   ///< how often sysmon's timer may still fire before something happens
     std::uint8_t stopped = 0; ///< stop() has been called
-    std::uint8_t unused = 0;  ///< to a multiple of eight bytes
+    std::array<std::uint8_t, 2> unused{}; ///< to a multiple of eight bytes  ///< to a multiple of eight bytes
 };
 static_assert(std::has_unique_object_representations_v<world>); // it is compared by its bytes
+
+/// True of an atomic that is used by the owner of the mutex alone, or by sysmon alone. Nobody can
+/// see in between, so what is done to it happens together with the step before.
+constexpr bool is_private(std::size_t atomic) {
+    return atomic >= 4;
+}
 
 /// What is kept of an atomic's value: all, but of how often the poller was asked the last two bits,
 /// or there would be no end of states.
