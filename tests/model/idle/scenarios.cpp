@@ -19,8 +19,9 @@ scenario make(std::string name, std::size_t workers, std::vector<turn> coroutine
     if (workers > 1) all.push_back(sysmon());
     for (auto& each : others) all.push_back(std::move(each));
     coroutines.insert(coroutines.begin(), turn{}); // there is no number 0
-    return {std::move(name), [=] { make_scheduler(workers, coroutines); }, std::move(all), at_end,
-            true};
+    const bool stops = at_end == &check_stopped;
+    return {std::move(name), [=] { make_scheduler(workers, coroutines, stops); }, std::move(all),
+            at_end, true};
 }
 
 } // namespace

@@ -45,7 +45,6 @@ void poll(std::size_t me, std::int64_t delay) {
     if (waits) at_once([](world& w) { return happens(w), 0; });
     step({waits ? "epoll_wait" : "looks at the poller"}, waits ? guard{any, 0, true} : guard{},
          [=](world& w) {
-             if (waits) happens(w);
              if (waits) w.interrupted = 0;
              w.queue[me] |= w.events;
              return std::exchange(w.events, set{0});
@@ -116,7 +115,7 @@ void run(std::size_t me, std::uint8_t coroutine) {
     const turn what = turns_of[coroutine];
     step({"runs"}, {}, [=](world& w) {
         happens(w);
-        w.turns[me] = static_cast<std::uint8_t>((w.turns[me] + 1) % 4);
+        w.turns[me] = static_cast<std::uint8_t>((w.turns[me] + 1) % 2);
         return coroutine;
     });
     if (what.readies != 0) put(me, what.readies);
@@ -141,8 +140,9 @@ std::uint32_t retake() {
 
 } // namespace
 
-void make_scheduler(std::size_t count, std::vector<turn> coroutines) {
+void make_scheduler(std::size_t count, std::vector<turn> coroutines, bool stops) {
     made = condition::made = 0;
+    may_stop = stops;
     workers = count;
     turns_of = std::move(coroutines);
     the_idle = std::make_unique<idle>(static_cast<std::uint32_t>(count));

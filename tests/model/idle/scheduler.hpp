@@ -14,8 +14,9 @@ struct turn {
     set until = 0;
 };
 
-/// Makes a scheduler with so many workers, whose coroutines do that.
-void make_scheduler(std::size_t workers, std::vector<turn> coroutines);
+/// Makes a scheduler with so many workers, whose coroutines do that. \param stops there is a
+/// stopper
+void make_scheduler(std::size_t workers, std::vector<turn> coroutines, bool stops);
 
 actor worker(std::size_t number);
 actor sysmon();

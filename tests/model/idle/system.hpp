@@ -37,14 +37,13 @@ class condition {
 public:
     template <typename Lock, typename Until>
     void wait(Lock&, const Until& until) {
+        if (!until()) at_once([](world& w) { return happens(w), 0; });
         while (!until()) {
             at_once([me = bit(), this](world& w) {
-                happens(w);
                 w.waiting[number_] |= me;
                 return w.locked = 0;
             });
             step({"wakes up"}, {&is_notified, the_thread, true}, [me = bit()](world& w) {
-                happens(w);
                 w.notified &= static_cast<set>(~me);
                 return w.locked = 1;
             });

@@ -38,20 +38,24 @@ struct world {
     // Time.
     std::uint8_t ticks = 0;   ///< how often sysmon's timer may still fire before something happens
     std::uint8_t stopped = 0; ///< stop() has been called
-    std::array<std::uint8_t, 2> unused{}; ///< to a multiple of eight bytes  ///< to a multiple of eight bytes
+    std::array<std::uint8_t, 2>
+        unused{}; ///< to a multiple of eight bytes  ///< to a multiple of eight bytes
 };
 static_assert(std::has_unique_object_representations_v<world>); // it is compared by its bytes
 
-/// True of an atomic that is used by the owner of the mutex alone, or by sysmon alone. Nobody can
-/// see in between, so what is done to it happens together with the step before.
-constexpr bool is_private(std::size_t atomic) {
-    return atomic >= 4;
+/// Whether stop() may be called in this scenario.
+inline bool may_stop = false;
+
+/// True of an atomic that is used by the owner of the mutex alone, or by sysmon alone, or that does
+/// not change. What is done to it happens together with the step before: no other actor can tell.
+inline bool is_private(std::size_t atomic) {
+    return atomic >= 4 || (atomic == 2 && !may_stop);
 }
 
-/// What is kept of an atomic's value: all, but of how often the poller was asked the last two bits,
+/// What is kept of an atomic's value: all, but of how often the poller was asked the last bit,
 /// or there would be no end of states.
 constexpr std::uint64_t kept(std::size_t atomic, std::uint64_t value) {
-    return atomic == 0 || atomic == atomics - 1 ? value & 15 : value;
+    return atomic == 0 || atomic == atomics - 1 ? value & 7 : value;
 }
 
 /// An atomic's name, and what its value means.
