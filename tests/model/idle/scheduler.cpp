@@ -92,18 +92,12 @@ std::uint8_t steal(std::size_t me) {
     }));
 }
 
-/// scheduler::find
+/// scheduler::find, without its rest. \return a coroutine, or 0
 std::uint8_t find(std::size_t me) {
-    const auto look_at_poller = [me](std::int64_t delay) { poll(me, delay); };
-    while (!the_idle->stopping()) {
+    if (const auto found = look(me); found != 0) return found;
+    if (the_idle->look([me](std::int64_t delay) { poll(me, delay); }))
         if (const auto found = look(me); found != 0) return found;
-        if (the_idle->look(look_at_poller))
-            if (const auto found = look(me); found != 0) return found;
-        if (const auto found = steal(me); found != 0) return found;
-        the_idle->rest(has_work, look_at_poller);
-        return 0; // a round ends here: only the world knows what was before
-    }
-    return 0;
+    return steal(me);
 }
 
 bool have_run(const world& w, std::size_t until) {
@@ -148,12 +142,26 @@ void make_scheduler(std::size_t count, std::vector<turn> coroutines, bool stops)
     the_idle = std::make_unique<idle>(static_cast<std::uint32_t>(count));
 }
 
+/// What a worker does next is in the world, and not in what its steps have returned: so two ways to
+/// the same place are one state. Other numbers are those of the coroutine that it runs.
+constexpr std::uint8_t searches = 0, rests = 255;
+
 actor worker(std::size_t number) {
     return {"worker " + std::to_string(number), [number] {
                 the_thread = number;
-                const auto coroutine = find(number);
-                if (coroutine != 0) run(number, coroutine);
-                return coroutine != 0 || !the_idle->stopping();
+                const auto phase = at_once([=](const world& w) { return w.phase[number]; });
+                auto next = searches;
+                if (phase == searches) {
+                    if (the_idle->stopping()) return false;
+                    next = find(number);
+                    if (next == 0) next = rests;
+                } else if (phase == rests) {
+                    the_idle->rest(has_work, [=](std::int64_t delay) { poll(number, delay); });
+                } else {
+                    run(number, static_cast<std::uint8_t>(phase));
+                }
+                at_once([=](world& w) { return w.phase[number] = next; });
+                return true;
             }};
 }
 

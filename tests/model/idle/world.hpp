@@ -31,15 +31,15 @@ struct world {
     std::array<std::uint8_t, most_workers> seen_turns{}; ///< sysmon's
     std::array<set, most_workers> queue{};
     set global = 0;
-    set ran = 0; ///< coroutines that have ended
+    std::array<std::uint8_t, most_workers> phase{}; ///< of each worker
+    set ran = 0;                                    ///< coroutines that have ended
     // The poller.
     set events = 0; ///< coroutines that it will make ready
     std::uint8_t interrupted = 0;
     // Time.
     std::uint8_t ticks = 0;   ///< how often sysmon's timer may still fire before something happens
     std::uint8_t stopped = 0; ///< stop() has been called
-    std::array<std::uint8_t, 2>
-        unused{}; ///< to a multiple of eight bytes  ///< to a multiple of eight bytes
+    std::array<std::uint8_t, 7> unused{}; ///< to a multiple of eight bytes  ///< to a multiple of eight bytes
 };
 static_assert(std::has_unique_object_representations_v<world>); // it is compared by its bytes
 
