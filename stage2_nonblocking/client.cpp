@@ -74,9 +74,8 @@ std::expected<void, syscall_error> conversation::run() {
     for (const int fd : {socket_, STDIN_FILENO})
         if (const auto added = poller_.add(fd, interest::read); !added) return added;
     while (true) {
-        const auto ready = poller_.wait(poller::forever);
-        if (!ready) return std::unexpected(ready.error());
-        for (const int fd : *ready) {
+        const auto ready = poller_.wait(poller::forever); // without memory, it is asked again
+        for (const int fd : ready.value_or(std::span<const int>())) {
             if (fd == STDIN_FILENO) {
                 read_input();
                 continue;

@@ -35,11 +35,8 @@ std::expected<unique_fd, std::string> connect(const address& to, const deadline&
         poller connecting{wait_method::poll};
         const auto added = connecting.add(fd.get(), interest::write);
         if (!added) return std::unexpected(added.error().message());
-        auto ready = connecting.wait(remaining(until));
-        while (ready && ready->empty() && remaining(until) != milliseconds(0))
-            ready = connecting.wait(remaining(until));
-        if (!ready) return std::unexpected(ready.error().message());
-        if (ready->empty()) return std::unexpected("i/o timeout");
+        while (connecting.wait(remaining(until)).value_or(std::span<const int>()).empty())
+            if (remaining(until) == milliseconds(0)) return std::unexpected("i/o timeout");
         socklen_t size = sizeof error;
         ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size);
         if (error == 0) return fd;

@@ -13,6 +13,8 @@
 #include "run_queue.hpp"
 #include "signals.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
@@ -46,6 +48,7 @@ private:
     void accept_some();
     void admit(fd client);
     void turn(connection& which);
+    void take_stop_request();
     void stop();
     void sweep();
     void back_off(const syscall_error& reason);
@@ -56,6 +59,7 @@ private:
     listener listener_; ///< the name; the descriptor is socket_'s
     fd socket_;
     netpoll& poll_;
+    poll_desc& stop_event_; ///< of the eventfd that is readable once there is a request to stop
     run_queue queue_;
     surroundings around_;
     std::list<connection> connections_;
@@ -71,15 +75,15 @@ private:
 
 server::server(listener listener, fd socket, netpoll& poll, poll_desc& stop_event,
                const options& options)
-    : options_(options), listener_(std::move(listener)), socket_(std::move(socket)),
-      poll_(poll), around_{queue_, options, std::vector<char>(buffer_size),
-                           [this](connection& c) { turn(c); }},
+    : options_(options), listener_(std::move(listener)), socket_(std::move(socket)), poll_(poll),
+      stop_event_(stop_event), around_{queue_, options, std::vector<char>(buffer_size),
+                                       [this](connection& c) { turn(c); }},
       accept_(*this, [](runnable& r) { static_cast<task&>(r).of.accept_some(); }),
-      stop_(*this, [](runnable& r) { static_cast<task&>(r).of.stop(); }),
+      stop_(*this, [](runnable& r) { static_cast<task&>(r).of.take_stop_request(); }),
       sweep_(*this, [](runnable& r) { static_cast<task&>(r).of.sweep(); }), accept_again_(accept_),
       sweep_again_(sweep_) {
     queue_.push(accept_);
-    if (stop_event.block(side::read, stop_) != poll_status::parked) queue_.push(stop_);
+    queue_.push(stop_);
 }
 
 // [run]
@@ -139,6 +143,14 @@ void server::turn(connection& which) {
     accept_waits_ = false; // a place is free, and a descriptor
     poll_.set_alarm(accept_again_, 0);
     queue_.push(accept_);
+}
+
+/// Begins the stop if there is a request. If there is none yet, parks until an event comes.
+void server::take_stop_request() {
+    std::uint64_t requests = 0;
+    while (::read(stop_event_.fd, &requests, sizeof requests) < 0)
+        if (errno == EAGAIN && stop_event_.block(side::read, stop_) == poll_status::parked) return;
+    stop();
 }
 
 void server::stop() {
