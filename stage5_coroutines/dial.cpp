@@ -4,26 +4,19 @@
 #include "dial.hpp"
 
 #include "chan.hpp"
+#include "lookup.hpp"
 #include "scheduler.hpp"
 #include "trace.hpp"
 
-#include <arpa/inet.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <limits>
-#include <mutex>
-#include <new>
-#include <system_error>
-#include <thread>
 #include <utility>
 
 namespace stage5::net {
 namespace {
-
-using lookup = std::expected<std::vector<address>, std::string>;
 
 error failed(const std::string& network, const address& to, io_error why,
              std::string_view call = "connect") {
@@ -37,59 +30,6 @@ error out_of_memory(const std::string& network) {
 error too_late(const std::string& network, std::string_view to = "") {
     const io_error why{io_error::reason::deadline_exceeded};
     return error({"dial", network, "", std::string(to), why.message("")}, why);
-}
-
-bool is_number(const std::string& host) {
-    std::array<char, sizeof(in6_addr)> ignored{};
-    return host.empty() || ::inet_pton(AF_INET, host.c_str(), ignored.data()) == 1 ||
-           host.contains(':');
-}
-
-/// At most so many threads look up names at a time. Go: net.threadLimit
-constexpr std::size_t most_lookups = 500;
-
-/// A value for each lookup that may still begin; of the scheduler that exists.
-std::shared_ptr<chan<char>> lookups_left() {
-    static std::mutex mutex; // protects the other two
-    static std::shared_ptr<chan<char>> left;
-    static std::uint16_t scheduler_number = 0;
-    const std::lock_guard lock(mutex);
-    if (left == nullptr || scheduler_number != scheduler::current().number()) {
-        left = std::make_shared<chan<char>>(most_lookups);
-        for (std::size_t i = 0; i < most_lookups; ++i) left->try_send(0);
-        scheduler_number = scheduler::current().number();
-    }
-    return left;
-}
-
-lookup look_up(const endpoint& where) try {
-    return resolve(where, purpose::dial);
-} catch (const std::bad_alloc&) { // otherwise it would end the process
-    return std::unexpected("out of memory");
-}
-
-/// Looks up a name in a thread of its own, because getaddrinfo blocks until there is an answer. An
-/// answer that comes when the scheduler is gone is dropped. Go: cgoLookupIP
-/// \return nothing if it is too late
-task<std::optional<lookup>> resolve_elsewhere(endpoint where, deadline until) {
-    if (where.network == "unix" || is_number(where.host)) co_return look_up(where);
-    const auto left = lookups_left();
-    const auto may_begin = co_await left->receive(until);
-    if (!may_begin) co_return std::nullopt;
-    const auto answer = std::make_shared<chan<lookup>>(1);
-    const auto ask = [answer, left, where, number = scheduler::current().number()] {
-        auto found = look_up(where);
-        scheduler::if_exists(number, [&] {
-            left->try_send(0);
-            answer->try_send(std::move(found));
-        });
-    };
-    try {
-        std::thread(ask).detach();
-    } catch (const std::system_error&) { // there is no thread to be had
-        ask();
-    }
-    co_return co_await answer->receive(until);
 }
 
 /// What takes part in a race, and how it went.
@@ -211,7 +151,7 @@ task<dialed> dial(std::string network, std::string address, std::chrono::nanosec
     const auto where = parse_endpoint(network, address);
     if (!where) co_return std::unexpected(error({"dial", network, "", "", where.error()}, {}));
     const deadline until = timeout.count() == 0 ? deadline() : after(timeout);
-    auto found = co_await resolve_elsewhere(*where, until);
+    auto found = co_await lookup_host(*where, until);
     if (!found) co_return std::unexpected(too_late(network, address));
     if (!*found) co_return std::unexpected(error({"dial", network, "", "", found->error()}, {}));
 

@@ -1,0 +1,74 @@
+/// \file
+/// A thread for each lookup, and not too many of them.
+
+#include "lookup.hpp"
+
+#include "chan.hpp"
+
+#include <arpa/inet.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+namespace stage5::net {
+namespace {
+
+bool is_number(const std::string& host) {
+    std::array<char, sizeof(in6_addr)> ignored{};
+    return host.empty() || ::inet_pton(AF_INET, host.c_str(), ignored.data()) == 1 ||
+           host.contains(':');
+}
+
+/// At most so many threads look up names at a time. Go: net.threadLimit
+constexpr std::size_t most_lookups = 500;
+
+/// A value for each lookup that may still begin; of the scheduler that exists.
+std::shared_ptr<chan<char>> lookups_left() {
+    static std::mutex mutex; // protects the other two
+    static std::shared_ptr<chan<char>> left;
+    static std::uint16_t scheduler_number = 0;
+    const std::lock_guard lock(mutex);
+    if (left == nullptr || scheduler_number != scheduler::current().number()) {
+        left = std::make_shared<chan<char>>(most_lookups);
+        for (std::size_t i = 0; i < most_lookups; ++i) left->try_send(0);
+        scheduler_number = scheduler::current().number();
+    }
+    return left;
+}
+
+lookup look_up(const endpoint& where) try {
+    return resolve(where, purpose::dial);
+} catch (const std::bad_alloc&) { // otherwise it would end the process
+    return std::unexpected("out of memory");
+}
+
+} // namespace
+
+task<std::optional<lookup>> lookup_host(endpoint where, time_point until) {
+    if (where.network == "unix" || is_number(where.host)) co_return look_up(where);
+    const auto left = lookups_left();
+    const auto may_begin = co_await left->receive(until);
+    if (!may_begin) co_return std::nullopt;
+    const auto answer = std::make_shared<chan<lookup>>(1);
+    const auto ask = [answer, left, where, number = scheduler::current().number()] {
+        auto found = look_up(where);
+        scheduler::if_exists(number, [&] {
+            left->try_send(0);
+            answer->try_send(std::move(found));
+        });
+    };
+    try {
+        std::thread(ask).detach();
+    } catch (const std::system_error&) { // there is no thread to be had
+        ask();
+    }
+    co_return co_await answer->receive(until);
+}
+
+} // namespace stage5::net
