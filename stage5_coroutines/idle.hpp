@@ -82,17 +82,18 @@ private:
     using atomic = typename System::template atomic<T>;
     using lock = std::unique_lock<typename System::mutex>;
 
-    /// poller_: its state in the lower bits, and above them how often it has been asked.
-    static constexpr std::uint64_t free = 0, asked = 1, slept_in = 2, state_mask = 3, one_more = 4;
+    /// What the poller is doing.
+    static constexpr std::uint32_t free = 0, asked = 1, slept_in = 2;
     static constexpr std::int64_t forever = -1; ///< as a delay. \see poller::forever
     static constexpr std::chrono::nanoseconds tick = std::chrono::milliseconds(5);
 
-    bool enter_poller(std::uint64_t how);
-    void leave_poller() { poller_.store((poller_.load() & ~state_mask) + one_more); }
+    bool enter_poller(std::uint32_t how);
+    void leave_poller();
     bool sleep_for_a_tick();
 
     const std::uint32_t workers_;
-    atomic<std::uint64_t> poller_ = free;
+    atomic<std::uint32_t> poller_ = free;
+    atomic<std::uint32_t> polls_ = 0;          ///< how often the poller was asked
     atomic<std::uint32_t> asleep_ = 0;         ///< workers in rest()
     atomic<std::uint32_t> stopping_ = 0;       ///< 1 after stop()
     atomic<std::uint32_t> monitor_asleep_ = 0; ///< 1: the first worker that wakes up wakes sysmon
@@ -106,7 +107,7 @@ private:
     // What sysmon has seen at its last tick. Only sysmon uses these.
     atomic<std::uint32_t> quiet_ticks_ = 0; ///< in a row at which all workers slept
     atomic<std::uint32_t> seen_waiting_ = 0;
-    atomic<std::uint64_t> seen_poller_ = 0;
+    atomic<std::uint32_t> seen_polls_ = 0;
 };
 
 template <typename System>
@@ -119,12 +120,15 @@ bool basic_idle<System>::look(const Poll& poll) {
 }
 
 template <typename System>
-bool basic_idle<System>::enter_poller(std::uint64_t how) {
-    auto old = poller_.load();
-    do {
-        if ((old & state_mask) != free) return false;
-    } while (!poller_.compare_exchange_strong(old, old | how));
-    return true;
+bool basic_idle<System>::enter_poller(std::uint32_t how) {
+    std::uint32_t expected = free;
+    return poller_.compare_exchange_strong(expected, how);
+}
+
+template <typename System>
+void basic_idle<System>::leave_poller() {
+    polls_.fetch_add(1);
+    poller_.store(free);
 }
 
 // [rest]
@@ -162,7 +166,7 @@ void basic_idle<System>::wake(std::uint32_t count, const Interrupt& interrupt) {
         wakes_.fetch_add(1);
         wake_.notify_one();
     }
-    if (count > 0 && (poller_.load() & state_mask) == slept_in) interrupt();
+    if (count > 0 && poller_.load() == slept_in) interrupt();
 }
 // [wake]
 
@@ -185,8 +189,8 @@ bool basic_idle<System>::monitor(const Waiting& waiting, const Interrupt& interr
     quiet_ticks_.store(sleepers == workers_ ? quiet_ticks_.load() + 1 : 0);
     const auto before = seen_waiting_.exchange(waiting());
     const auto needed = std::min(before, seen_waiting_.load());
-    const auto now = poller_.load();
-    const bool unasked = seen_poller_.exchange(now) == now && (now & state_mask) == free;
+    const auto polls = polls_.load();
+    const bool unasked = seen_polls_.exchange(polls) == polls && poller_.load() == free;
     if (sleepers != 0 && (needed != 0 || unasked)) wake(needed + (unasked ? 1 : 0), interrupt);
     return true;
 }

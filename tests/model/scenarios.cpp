@@ -227,6 +227,10 @@ std::vector<scenario> scenarios() {
     return all_of_them;
 }
 
+std::vector<scenario> long_scenarios() {
+    return {};
+}
+
 std::vector<scenario> misuses() {
     return {
         {"a reset without a try drops an edge",

@@ -30,11 +30,15 @@ std::string report(const model::scenario& what) {
 int main(int argc, char** argv) {
     const char* wanted = nullptr;
     bool misuses = false;
+    bool takes_long = false;
     for (int i = 1; i < argc; ++i) {
         if (std::strcmp(argv[i], "--misuses") == 0) misuses = true;
+        if (std::strcmp(argv[i], "--long") == 0) takes_long = true;
         if (std::strcmp(argv[i], "--finds") == 0 && i + 1 < argc) wanted = argv[++i];
     }
-    const auto scenarios = misuses ? model::misuses() : model::scenarios();
+    const auto scenarios = takes_long ? model::long_scenarios()
+                           : misuses  ? model::misuses()
+                                      : model::scenarios();
     std::size_t violated = 0;
     std::size_t found = 0;
     for (const auto& scenario : scenarios) {

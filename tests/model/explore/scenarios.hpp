@@ -11,6 +11,9 @@ namespace model {
 /// In which nothing must go wrong.
 std::vector<scenario> scenarios();
 
+/// The same, but they take minutes each.
+std::vector<scenario> long_scenarios();
+
 /// Uses of the protocol that are wrong, to see that it is noticed.
 std::vector<scenario> misuses();
 

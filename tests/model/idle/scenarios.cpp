@@ -16,7 +16,7 @@ scenario make(std::string name, std::size_t workers, std::vector<turn> coroutine
               std::vector<actor> others, void (*at_end)(const world&) = &check_quiet) {
     std::vector<actor> all;
     for (std::size_t i = 0; i < workers; ++i) all.push_back(worker(i));
-    if (workers > 1) all.push_back(sysmon());
+    if (workers > 1) all.push_back(sysmon(false));
     for (auto& each : others) all.push_back(std::move(each));
     coroutines.insert(coroutines.begin(), turn{}); // there is no number 0
     const bool stops = at_end == &check_stopped;
@@ -33,6 +33,12 @@ std::vector<scenario> scenarios() {
              {kernel(first), outside(2)}),
         make("one worker, and a stop beside an event", 1, {ends}, {kernel(first), stopper()},
              &check_stopped),
+    };
+}
+
+std::vector<scenario> long_scenarios() {
+    const turn ends{};
+    return {
         make("two workers, and an event", 2, {ends}, {kernel(first)}),
         make("two workers, and a thread outside", 2, {ends}, {outside(1)}),
         make("two workers, and a stop", 2, {}, {stopper()}, &check_stopped),

@@ -149,6 +149,7 @@ constexpr std::uint8_t searches = 0, rests = 255;
 actor worker(std::size_t number) {
     return {"worker " + std::to_string(number), [number] {
                 the_thread = number;
+                coarse = false;
                 const auto phase = at_once([=](const world& w) { return w.phase[number]; });
                 auto next = searches;
                 if (phase == searches) {
@@ -165,15 +166,19 @@ actor worker(std::size_t number) {
             }};
 }
 
-actor sysmon() {
-    return {"sysmon", [] {
+actor sysmon(bool in_steps) {
+    return {"sysmon", [in_steps] {
                 the_thread = workers;
-                return the_idle->monitor(retake, interrupt);
+                coarse = !in_steps;
+                const bool goes_on = the_idle->monitor(retake, interrupt);
+                coarse = false;
+                return goes_on;
             }};
 }
 
 actor kernel(set coroutines) {
     return {"kernel", [coroutines] {
+                coarse = false;
                 step({"reports"}, {}, [=](world& w) {
                     happens(w);
                     return w.events |= coroutines;
@@ -184,6 +189,7 @@ actor kernel(set coroutines) {
 
 actor outside(std::uint8_t coroutine) {
     return {"outside", [coroutine] {
+                coarse = false;
                 the_thread = workers + 1;
                 step({"puts"}, {}, [=](world& w) {
                     happens(w);
@@ -196,6 +202,7 @@ actor outside(std::uint8_t coroutine) {
 
 actor stopper() {
     return {"stopper", [] {
+                coarse = false;
                 the_thread = workers + 2;
                 the_idle->stop(
                     [] { at_once([](world& w) { return w.interrupted = w.stopped = 1; }); });
@@ -209,13 +216,13 @@ void check_quiet(const world& end) {
         left |= static_cast<set>(end.queue[i] | bit(end.next[i]));
     if (left != 0) throw violation("a coroutine waits while all workers sleep");
     constexpr std::uint64_t slept_in = 2;
-    if ((end.atomic[0] & 3) != slept_in)
+    if (end.atomic[poller] != slept_in)
         throw violation("all workers sleep, and none in the poller");
 }
 
 void check_stopped(const world& end) {
     if (end.stopped == 0) throw violation("stop() has not been called");
-    if ((end.atomic[1]) != 0) throw violation("a worker sleeps after stop()");
+    if (end.atomic[asleep] != 0) throw violation("a worker sleeps after stop()");
 }
 
 } // namespace model

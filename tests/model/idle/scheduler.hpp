@@ -19,7 +19,8 @@ struct turn {
 void make_scheduler(std::size_t workers, std::vector<turn> coroutines, bool stops);
 
 actor worker(std::size_t number);
-actor sysmon();
+/// \param in_steps as it is: otherwise it does everything between two waits at once
+actor sysmon(bool in_steps);
 /// The kernel reports those, at some time, in one event each or all at once.
 actor kernel(set coroutines);
 /// A thread outside of the scheduler makes a coroutine ready. Go: injectglist

@@ -35,19 +35,21 @@ struct mutex {
 
 class condition {
 public:
+    /// Waking up in vain and waiting again leaves no trace here, or there would be no end of
+    /// states. So the step is made when there was a notification and the condition holds.
     template <typename Lock, typename Until>
     void wait(Lock&, const Until& until) {
-        if (!until()) at_once([](world& w) { return happens(w), 0; });
-        while (!until()) {
-            at_once([me = bit(), this](world& w) {
-                w.waiting[number_] |= me;
-                return w.locked = 0;
-            });
-            step({"wakes up"}, {&is_notified, the_thread, true}, [me = bit()](world& w) {
-                w.notified &= static_cast<set>(~me);
-                return w.locked = 1;
-            });
-        }
+        if (until()) return;
+        at_once([me = bit(), this](world& w) {
+            happens(w);
+            w.waiting[number_] |= me;
+            return w.locked = 0;
+        });
+        const auto wakes_up = number_ == 0 ? &worker_wakes_up : &monitor_wakes_up;
+        step({"wakes up"}, {wakes_up, the_thread, true}, [me = bit()](world& w) {
+            w.notified &= static_cast<set>(~me);
+            return w.locked = 1;
+        });
     }
     /// Only sysmon does this: until its timer fires.
     template <typename Lock, typename Until>
@@ -78,6 +80,12 @@ private:
     static set bit() { return static_cast<set>(1U << the_thread); }
     static bool is_notified(const world& w, std::size_t thread) {
         return w.locked == 0 && (w.notified >> thread & 1) != 0;
+    }
+    static bool worker_wakes_up(const world& w, std::size_t thread) {
+        return is_notified(w, thread) && (w.atomic[wakes] != 0 || w.atomic[stopping] != 0);
+    }
+    static bool monitor_wakes_up(const world& w, std::size_t thread) {
+        return is_notified(w, thread) && (w.atomic[monitor_asleep] == 0 || w.atomic[stopping] != 0);
     }
     static bool may_tick(const world& w, std::size_t) {
         return w.locked == 0 && (w.ticks != 0 || w.stopped != 0);

@@ -12,7 +12,8 @@
 namespace model {
 
 /// basic_idle's atomics, in the order in which it has them.
-constexpr std::size_t atomics = 9;
+constexpr std::size_t poller = 0, polls = 1, asleep = 2, stopping = 3, monitor_asleep = 4,
+                      waiting = 5, wakes = 6, seen_polls = 9, atomics = 10;
 constexpr std::size_t most_workers = 3;
 constexpr std::size_t conditions = 2;
 
@@ -39,7 +40,8 @@ struct world {
     // Time.
     std::uint8_t ticks = 0;   ///< how often sysmon's timer may still fire before something happens
     std::uint8_t stopped = 0; ///< stop() has been called
-    std::array<std::uint8_t, 7> unused{}; ///< to a multiple of eight bytes  ///< to a multiple of eight bytes
+    std::array<std::uint8_t, 7>
+        unused{}; ///< to a multiple of eight bytes  ///< to a multiple of eight bytes
 };
 static_assert(std::has_unique_object_representations_v<world>); // it is compared by its bytes
 
@@ -49,13 +51,13 @@ inline bool may_stop = false;
 /// True of an atomic that is used by the owner of the mutex alone, or by sysmon alone, or that does
 /// not change. What is done to it happens together with the step before: no other actor can tell.
 inline bool is_private(std::size_t atomic) {
-    return atomic >= 4 || (atomic == 2 && !may_stop);
+    return atomic >= waiting || (atomic == stopping && !may_stop);
 }
 
 /// What is kept of an atomic's value: all, but of how often the poller was asked the last bit,
 /// or there would be no end of states.
 constexpr std::uint64_t kept(std::size_t atomic, std::uint64_t value) {
-    return atomic == 0 || atomic == atomics - 1 ? value & 7 : value;
+    return atomic == polls || atomic == seen_polls ? value & 1 : value;
 }
 
 /// An atomic's name, and what its value means.
