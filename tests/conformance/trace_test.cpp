@@ -65,7 +65,7 @@ std::int64_t moved(const json& events, const std::set<std::string>& names) {
     return bytes;
 }
 
-const std::set<std::string> receiving{"recv", "recvmsg"};
+const std::set<std::string> receiving{"recv"};
 const std::set<std::string> sending{"send", "sendmsg"};
 
 /// In nanoseconds: the file has microseconds with three digits behind the point.
