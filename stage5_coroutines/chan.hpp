@@ -6,6 +6,7 @@
 #include "netpoll.hpp"
 #include "scheduler.hpp"
 #include "task.hpp"
+#include "trace.hpp"
 
 #include <concepts>
 #include <coroutine>
@@ -92,6 +93,7 @@ public:
             --from_.count_;
             return false;
         }
+        trace::event("park", {.waiter = &who});
         who_ = &who;
         // Before the lock is released: otherwise a sender could come and not find the alarm.
         if (until_ != 0) scheduler::current().poll().set_alarm(alarm_, until_);
