@@ -136,9 +136,11 @@ TEST_CASE("a trace shows who parks, and who goes on because of whom", "[ours][tr
     std::size_t resumed = 0;
     for (const auto& event : events) {
         const auto& args = event.at("args");
-        if (event.at("name") == "park" && args.at("fd") == client) {
+        if (event.at("name") == "park" && args.value("fd", -1) == client) {
             waiter = args.at("waiter");
             parked = true;
+        } else if (event.at("name") == "park" && args.value("waiter", "") == waiter) {
+            waiter = "none: its address is another coroutine's now";
         } else if (args.value("waiter", "nobody") == waiter) {
             INFO(event.dump());
             if (event.at("name") == "ready") {
