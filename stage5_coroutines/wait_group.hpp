@@ -32,7 +32,8 @@ public:
     /// Waits until none is left, or until the point in time `until`; time_point{} is never. One
     /// goroutine at a time. \return false if it is too late. Go: WaitGroup.Wait
     task<bool> wait(time_point until = {}) {
-        while (count() != 0) { // without braces and in an if, g++ 12 compiles this await wrongly
+        while (count() != 0) {
+            // g++ 12 never begins a coroutine without variables that awaits in a condition.
             const auto none = co_await none_left_.receive(until);
             if (!none) co_return count() == 0;
         }

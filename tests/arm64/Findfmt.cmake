@@ -4,10 +4,12 @@ if(TARGET fmt::fmt)
   return()
 endif()
 find_path(FMT_INCLUDE_DIR fmt/format-inl.h REQUIRED)
-add_library(fmt STATIC ${CMAKE_CURRENT_LIST_DIR}/fmt.cpp)
-add_library(fmt::fmt ALIAS fmt)
-target_include_directories(fmt SYSTEM PUBLIC ${FMT_INCLUDE_DIR})
+add_library(arm64_fmt STATIC ${CMAKE_CURRENT_LIST_DIR}/fmt.cpp)
+target_include_directories(arm64_fmt SYSTEM PUBLIC ${FMT_INCLUDE_DIR})
 # If every file compiled fmt's functions for itself (fmt::fmt-header-only), the build would take three times
 # as long. Here they are inline, and kept although nothing in fmt.cpp calls them.
-target_compile_definitions(fmt PRIVATE FMT_HEADER_ONLY=1)
-target_compile_options(fmt PRIVATE -O0 -w -fkeep-inline-functions)
+target_compile_definitions(arm64_fmt PRIVATE FMT_HEADER_ONLY=1)
+target_compile_options(arm64_fmt PRIVATE -O0 -w -fkeep-inline-functions)
+# Imported, as where fmt is installed: what stage 5 installs names fmt::fmt and does not contain it.
+add_library(fmt::fmt INTERFACE IMPORTED GLOBAL)
+target_link_libraries(fmt::fmt INTERFACE arm64_fmt)

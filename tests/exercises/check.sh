@@ -327,7 +327,7 @@ exercise_5_4() {
     [[ -f $1 ]] || { echo "there is no file $1" >&2; exit 2; }
     local stage
     stage=$(cd "$here/../.." && echo "$PWD"/stage5_*)
-    ${CXX:-g++} -std=c++23 -I "$stage" -o "$work/proxy" "$1" "$(program libstage5.a)" -lfmt -pthread \
+    ${CXX:-g++} -std=c++23 -I "$stage" -o "$work/proxy" "$1" "$(program libstage5_coroutines.a)" -lfmt -pthread \
         >"$work/compiled" 2>&1 || not_yet "it does not compile: $(grep -m 1 error "$work/compiled")"
     start_stage 5 --mode lines
     local behind=$pid

@@ -41,7 +41,7 @@ apply() {
 rebuild() {
     local commands file command server=stage${stage:5:1}_server library=$stage/libstage${stage:5:1}.a
     mkdir -p "$solved/$stage/CMakeFiles/stage${stage:5:1}.dir"
-    cp "$build/$library" "$solved/$library"
+    cp "$build/$stage"/lib*.a "$solved/$stage"
     ln -s "$build/$stage/CMakeFiles/$server.dir" "$solved/$stage/CMakeFiles"
     for file in "$build"/stage*; do
         [[ $file == */"$stage" ]] || ln -s "$file" "$solved"
