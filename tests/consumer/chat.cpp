@@ -1,0 +1,124 @@
+/// \file
+/// A chat server on the library of stage 5: each line that a client sends goes to all other
+/// clients. `chat [ADDRESS]` listens at ADDRESS, or at :8080. Ctrl-C ends it.
+
+#include <stage5_coroutines/bufio.hpp>
+#include <stage5_coroutines/net.hpp>
+#include <stage5_coroutines/runtime.hpp>
+#include <stage5_coroutines/scheduler.hpp>
+#include <stage5_coroutines/task.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+
+using namespace stage5;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::size_t most_unsent = 64 * 1024; ///< bytes; a client with more makes others wait
+constexpr auto patience = 5s;                  ///< for how long; then that client is disconnected
+
+// [room]
+/// A client. The coroutine that reads from it and the one that writes to it share this.
+struct client {
+    net::conn conn;
+    std::string unsent = {}; ///< what others have said. Protected by `mutex`
+    bool is_sending = false; ///< true while send_unsent() runs. Protected by `mutex`
+};
+using client_ptr = std::shared_ptr<client>;
+
+/// Coroutines run on several threads at once, so what they share needs a lock. A coroutine must not
+/// await anything while it holds the lock, because it may continue on another thread.
+std::mutex mutex;
+std::set<client_ptr> present; ///< all clients. Protected by `mutex`
+
+/// Adds a client.
+client_ptr enter(net::conn conn) {
+    const std::lock_guard lock(mutex);
+    return *present.insert(std::make_shared<client>(std::move(conn))).first;
+}
+
+/// Removes a client and closes its connection: calls that wait for it end with an error.
+void leave(const client_ptr& who) {
+    const std::lock_guard lock(mutex);
+    present.erase(who);
+    who->conn.evict();
+}
+// [room]
+
+// [send]
+/// Sends a client what others have said, until nothing is left.
+task<> send_unsent(client_ptr to) {
+    while (true) {
+        std::string lines; // has to stay here until the write has ended
+        {
+            const std::lock_guard lock(mutex);
+            lines.swap(to->unsent);
+            to->is_sending = !lines.empty();
+        }
+        if (lines.empty()) co_return;
+        const auto sent = co_await to->conn.write(lines);
+        if (!sent) co_return leave(to);
+    }
+}
+
+/// Gives a line to everyone but the speaker, without waiting. \return nullptr if that was done; or
+/// a client with too much unsent, and then nobody has got the line
+client_ptr try_say(const client_ptr& speaker, std::string_view line) {
+    const std::lock_guard lock(mutex);
+    for (const auto& each : present)
+        if (each != speaker && each->unsent.size() > most_unsent) return each;
+    for (const auto& each : present) {
+        if (each == speaker) continue;
+        each->unsent += line;
+        if (!each->is_sending) go(send_unsent(each));
+        each->is_sending = true;
+    }
+    return nullptr;
+}
+// [send]
+
+// [serve]
+/// Gives each line of a client to the others, until the client leaves.
+task<> serve(client_ptr speaker) {
+    bufio::reader reader(speaker->conn);
+    while (true) {
+        const auto line = co_await reader.read_line();
+        if (!line || !line->ends_with('\n')) break; // an error, or the end of the stream
+        const auto limit = after(patience);
+        while (const auto slow = try_say(speaker, *line)) {
+            if (std::chrono::steady_clock::now() > limit) leave(slow);
+            co_await sleep_for(10ms);
+        }
+    }
+    leave(speaker);
+}
+
+task<> go_main(std::string address) {
+    const auto listener = net::listen("tcp", address);
+    if (!listener) log_fatal(listener.error().message());
+    fmt_printf("listening on {}\n", listener->name());
+    while (true) {
+        auto conn = co_await listener->accept();
+        if (conn) {
+            go(serve(enter(*std::move(conn))));
+        } else {
+            log_println(conn.error().message()); // no descriptor is free, for example
+            co_await sleep_for(100ms);
+        }
+    }
+}
+// [serve]
+
+} // namespace
+
+int main(int argc, char** argv) {
+    run_main(go_main(argc > 1 ? argv[1] : ":8080"));
+}
