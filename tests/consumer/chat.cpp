@@ -26,18 +26,19 @@ constexpr std::size_t most_unsent = 64 * 1024; ///< bytes; a client with more ma
 constexpr auto patience = 5s;                  ///< for how long; then that client is disconnected
 
 // [room]
-/// A client. The coroutine that reads from it and the one that writes to it share this.
+/// A client. The coroutines that read from it and write to it share this.
 struct client {
     net::conn conn;
-    std::string unsent = {}; ///< what others have said. Protected by `mutex`
-    bool is_sending = false; ///< true while send_unsent() runs. Protected by `mutex`
+    std::string unsent = {}; ///< what others have said. Needs the lock
+    bool is_sending = false; ///< send_unsent() runs. Needs the lock
 };
 using client_ptr = std::shared_ptr<client>;
 
-/// Coroutines run on several threads at once, so what they share needs a lock. A coroutine must not
-/// await anything while it holds the lock, because it may continue on another thread.
+/// Coroutines run on several threads at once, so what they share needs a lock.
+/// A coroutine must not await anything while it holds the lock, because it may
+/// continue on another thread.
 std::mutex mutex;
-std::set<client_ptr> present; ///< all clients. Protected by `mutex`
+std::set<client_ptr> present; ///< all clients. Needs the lock
 
 /// Adds a client.
 client_ptr enter(net::conn conn) {
@@ -45,7 +46,7 @@ client_ptr enter(net::conn conn) {
     return *present.insert(std::make_shared<client>(std::move(conn))).first;
 }
 
-/// Removes a client and closes its connection: calls that wait for it end with an error.
+/// Removes a client and closes its connection: its calls end with an error.
 void leave(const client_ptr& who) {
     const std::lock_guard lock(mutex);
     present.erase(who);
@@ -57,7 +58,7 @@ void leave(const client_ptr& who) {
 /// Sends a client what others have said, until nothing is left.
 task<> send_unsent(client_ptr to) {
     while (true) {
-        std::string lines; // has to stay here until the write has ended
+        std::string lines; // stays here until the write has ended
         {
             const std::lock_guard lock(mutex);
             lines.swap(to->unsent);
@@ -69,8 +70,8 @@ task<> send_unsent(client_ptr to) {
     }
 }
 
-/// Gives a line to everyone but the speaker, without waiting. \return nullptr if that was done; or
-/// a client with too much unsent, and then nobody has got the line
+/// Gives a line to everyone but the speaker, without waiting. \return nullptr
+/// if that was done; or a client with too much unsent, and then nobody got it
 client_ptr try_say(const client_ptr& speaker, std::string_view line) {
     const std::lock_guard lock(mutex);
     for (const auto& each : present)
@@ -91,7 +92,8 @@ task<> serve(client_ptr speaker) {
     bufio::reader reader(speaker->conn);
     while (true) {
         const auto line = co_await reader.read_line();
-        if (!line || !line->ends_with('\n')) break; // an error, or the end of the stream
+        // What ends with no newline is an error, or the end of the stream.
+        if (!line || !line->ends_with('\n')) break;
         const auto limit = after(patience);
         while (const auto slow = try_say(speaker, *line)) {
             if (std::chrono::steady_clock::now() > limit) leave(slow);
@@ -110,7 +112,8 @@ task<> go_main(std::string address) {
         if (conn) {
             go(serve(enter(*std::move(conn))));
         } else {
-            log_println(conn.error().message()); // no descriptor is free, for example
+            // For example, no descriptor is free.
+            log_println(conn.error().message());
             co_await sleep_for(100ms);
         }
     }
