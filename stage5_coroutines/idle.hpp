@@ -17,9 +17,9 @@
 ///    worker looks for it, even if all other workers compute.
 /// 3. After stop(), no worker falls asleep, and those that sleep wake up.
 ///
-/// Rule 1 needs a second look: a worker first counts itself as asleep, and then looks for work once
-/// more. A thread that adds work from outside does the reverse: it adds the work, and then looks
-/// for a sleeper. Whatever the interleaving, one of the two sees what the other has written.
+/// Rule 1 needs a second look: a worker that has the poller looks for work once more before it
+/// waits there. A thread that adds work from outside does the reverse: it adds the work, and then
+/// looks for a sleeper. Whatever the interleaving, one of the two sees what the other has written.
 ///
 /// Rule 2 needs a thread that never computes: sysmon. A worker that makes a coroutine ready wakes
 /// nobody, because it will most often run that coroutine before another thread would be awake. So
@@ -54,8 +54,8 @@ public:
     bool look(const Poll& poll);
 
     /// Sleeps until there may be work: in `poll(delay)` if the poller is free, otherwise until
-    /// wake() or stop(). \param has_work called once more when this worker counts as asleep: true
-    /// if it must not sleep. Go: stopm
+    /// wake() or stop(). \param has_work called once more before it waits in the poller: true if it
+    /// must not. Go: stopm
     template <typename HasWork, typename Poll>
     void rest(const HasWork& has_work, const Poll& poll);
 
@@ -145,7 +145,7 @@ void basic_idle<System>::rest(const HasWork& has_work, const Poll& poll) {
     } else {
         lock guard(mutex_);
         waiting_.fetch_add(1);
-        if (!has_work()) wake_.wait(guard, [&] { return wakes_.load() != 0 || stopping(); });
+        wake_.wait(guard, [&] { return wakes_.load() != 0 || stopping(); });
         waiting_.fetch_sub(1);
         if (wakes_.load() != 0) wakes_.fetch_sub(1);
     }

@@ -238,7 +238,7 @@ std::uint32_t scheduler::retake() {
     for (auto& each : workers_) {
         const std::uint32_t turns = each.turns.load(std::memory_order_relaxed);
         if (std::exchange(each.seen_turns, turns) == turns)
-            if (runnable* const stuck = each.next.exchange(nullptr)) put_last(*stuck);
+            if (runnable* const stuck = each.next.exchange(nullptr)) inject(*stuck);
         waiting += each.queue.size();
     }
     return static_cast<std::uint32_t>(waiting + global_size_);
@@ -249,6 +249,11 @@ void scheduler::ready(runnable& who) {
     trace::event("ready", {.waiter = &who});
     worker* const me = this_worker();
     if (me != nullptr && me->of == this) return put(*me, who);
+    inject(who);
+}
+
+/// Go: injectglist
+void scheduler::inject(runnable& who) {
     put_last(who);
     wake(1);
 }

@@ -95,6 +95,7 @@ private:
     bool look_at_poller(worker& me);
     void poll(worker& me, nanotime delay);
     void put(worker& me, runnable& who);
+    void inject(runnable& who);
     void wake(std::uint32_t count);
     [[nodiscard]] bool has_work() const;
     void sysmon();

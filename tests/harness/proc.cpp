@@ -94,13 +94,24 @@ double cpu_meter::demand() const {
     return share() + std::max(waited / passed, 0.0); // threads that have ended count no more
 }
 
+bool wants_cpu(pid_t pid) {
+    return std::ranges::any_of(numbers_in(pid, "task"), [pid](int thread) {
+        const auto stat = read_file(fmt::format("/proc/{}/task/{}/stat", pid, thread));
+        return stat.substr(stat.rfind(')') + 1).starts_with(" R"); // behind its name
+    });
+}
+
 void expect_rest(pid_t pid, double share, const std::function<void()>& meanwhile) {
     double least = std::numeric_limits<double>::infinity();
     for (int span = 0; span < 5; ++span) {
         const cpu_meter meter(pid);
         meanwhile();
+        const double used = meter.share();
         const double demand = meter.demand();
-        least = std::min(least, demand < 0.5 ? meter.share() : demand);
+        // A process that spins uses its part of a busy machine's cores. One that wakes up now and
+        // then waits long for a core as well, but uses it for microseconds.
+        const bool spins = (demand > 0.5 && used > demand / 50) || wants_cpu(pid);
+        least = std::min(least, spins ? std::max(demand, share) : used);
         if (least < share) return;
     }
     throw failure(fmt::format("it never rests: uses {:.1f} % of a core or more", least * 100));

@@ -41,9 +41,13 @@ private:
     steady::time_point since_;
 };
 
+/// Whether a thread of it runs, or would run if it had a core. How long that one has waited is not
+/// in waited_for_cpu() before it runs.
+bool wants_cpu(pid_t pid);
+
 /// Checks that a process comes to rest: there is a span of time in which it uses less than `share`
-/// of a core, and does not want half of one. A span is as long as `meanwhile` takes, and five are
-/// tried, because a busy machine sometimes charges a process for what another one took.
+/// of a core, and does not spin as fast as others let it. A span is as long as `meanwhile` takes,
+/// and five are tried, because a busy machine sometimes charges a process for what another one took.
 /// \throws failure if there is no such span
 void expect_rest(pid_t pid, double share, const std::function<void()>& meanwhile);
 

@@ -227,6 +227,10 @@ std::vector<scenario> scenarios() {
     return all_of_them;
 }
 
+std::vector<scenario> bounded_scenarios() {
+    return {};
+}
+
 std::vector<scenario> long_scenarios() {
     return {};
 }

@@ -19,6 +19,10 @@ struct pause {};
 struct state {
     world shared;
     std::array<progress, most_actors> actors;
+    // These two only where interruptions are counted.
+    std::size_t interrupted = nobody; ///< who is, if another actor than this one goes on
+    std::size_t interruptions = 0;    ///< so far
+    static constexpr std::size_t nobody = most_actors;
 };
 
 running* the_running = nullptr;
@@ -80,7 +84,7 @@ std::uint64_t key(const state& where, std::size_t actors) {
         hash = mix(hash, actor.steps * 2 + (actor.done ? 1 : 0));
         for (std::size_t n = 0; n < actor.steps; ++n) hash = mix(hash, actor.returned[n]);
     }
-    return hash;
+    return mix(hash, where.interruptions << 8 | where.interrupted);
 }
 
 bool may_run(const world& shared, const progress& actor) {
@@ -119,10 +123,14 @@ void search::visit_all() {
         }
         const auto who = here.next++;
         if (!may_run(here.where.shared, here.where.actors[who])) continue;
-        path_.push_back(who);
         here.is_end = false;
+        const bool interrupts = here.where.interrupted != state::nobody &&
+                                here.where.interrupted != who;
+        if (interrupts && here.where.interruptions == what_->interruptions) continue;
+        path_.push_back(who);
         ++result_.transitions;
         state next = here.where;
+        if (interrupts) ++next.interruptions;
         advance(next, who);
         enter(next);
     }
@@ -185,6 +193,8 @@ void search::advance(state& where, std::size_t who, std::string* story) {
         one_step.forget();
         self.done = true;
     }
+    const bool counts = what_->interruptions != scenario::unlimited && may_run(where.shared, self);
+    where.interrupted = counts ? who : state::nobody;
 }
 
 void search::check_end(const state& where) const {

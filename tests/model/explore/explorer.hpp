@@ -65,6 +65,10 @@ struct scenario {
     /// Whether it may come back to where it was: a timer may fire again and again while somebody
     /// else does not get on.
     bool may_circle = false;
+    /// How often an actor may be interrupted by another one although it could go on itself. All
+    /// interleavings with so few are explored; where an actor waits, any other may always go on.
+    std::uint8_t interruptions = unlimited;
+    static constexpr std::uint8_t unlimited = 255;
 };
 
 struct result {

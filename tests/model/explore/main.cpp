@@ -1,14 +1,17 @@
 /// \file
-/// Explores all scenarios, and says what it has seen. `--finds TEXT`: succeeds if a violation is
-/// found that TEXT is a part of, for a protocol that has been broken. `--misuses`: the other list,
-/// in which every scenario must have such a violation.
+/// Explores scenarios, and says what it has seen. `--bounded`, `--long`, `--misuses`: those of that
+/// list. `--finds TEXT`: succeeds if a violation is found that TEXT is a part of, for a protocol
+/// that has been broken; of the misuses, each must have such a violation. `--mutant NUMBER`: in a
+/// program of mutants, which one is tried.
 
+#include "mutant.hpp"
 #include "scenarios.hpp"
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
+#include <string_view>
+#include <utility>
 
 namespace {
 
@@ -29,16 +32,20 @@ std::string report(const model::scenario& what) {
 
 int main(int argc, char** argv) {
     const char* wanted = nullptr;
-    bool misuses = false;
-    bool takes_long = false;
+    std::string_view list;
     for (int i = 1; i < argc; ++i) {
-        if (std::strcmp(argv[i], "--misuses") == 0) misuses = true;
-        if (std::strcmp(argv[i], "--long") == 0) takes_long = true;
-        if (std::strcmp(argv[i], "--finds") == 0 && i + 1 < argc) wanted = argv[++i];
+        const std::string_view option = argv[i];
+        if (option == "--misuses" || option == "--bounded" || option == "--long") list = option;
+        if (option == "--finds" && i + 1 < argc) wanted = argv[++i];
+        if (option == "--mutant" && i + 1 < argc) model::the_mutant = std::atoi(argv[++i]);
     }
-    const auto scenarios = takes_long ? model::long_scenarios()
-                           : misuses  ? model::misuses()
-                                      : model::scenarios();
+    const bool misuses = list == "--misuses";
+    auto scenarios = list == "--long"      ? model::long_scenarios()
+                     : list == "--bounded" ? model::bounded_scenarios()
+                     : misuses             ? model::misuses()
+                                           : model::scenarios();
+    if (wanted != nullptr && !misuses)
+        for (auto& each : model::bounded_scenarios()) scenarios.push_back(std::move(each));
     std::size_t violated = 0;
     std::size_t found = 0;
     for (const auto& scenario : scenarios) {

@@ -11,7 +11,11 @@ namespace model {
 /// In which nothing must go wrong.
 std::vector<scenario> scenarios();
 
-/// The same, but they take minutes each.
+/// The same with more actors, so many that only the interleavings with few interruptions are
+/// explored.
+std::vector<scenario> bounded_scenarios();
+
+/// Those with all interleavings: minutes each.
 std::vector<scenario> long_scenarios();
 
 /// Uses of the protocol that are wrong, to see that it is noticed.

@@ -121,14 +121,18 @@ void run(std::size_t me, std::uint8_t coroutine) {
 
 /// scheduler::retake
 std::uint32_t retake() {
-    return static_cast<std::uint32_t>(step({"retakes"}, {}, [](world& w) {
-        int count = 0;
-        for (std::size_t i = 0; i < workers; ++i) {
+    const auto taken = step({"retakes"}, {}, [](world& w) {
+        const set before = w.global;
+        for (std::size_t i = 0; i < workers; ++i)
             if (std::exchange(w.seen_turns[i], w.turns[i]) == w.turns[i])
                 w.global |= bit(std::exchange(w.next[i], std::uint8_t{0}));
-            count += std::popcount(w.queue[i]);
-        }
-        return count + std::popcount(w.global);
+        return std::popcount(w.global) - std::popcount(before);
+    });
+    if (taken != 0) the_idle->wake(static_cast<std::uint32_t>(taken), interrupt);
+    return static_cast<std::uint32_t>(step({"counts"}, {}, [](world& w) {
+        int count = std::popcount(w.global);
+        for (const set queue : w.queue) count += std::popcount(queue);
+        return count;
     }));
 }
 

@@ -40,8 +40,7 @@ struct world {
     // Time.
     std::uint8_t ticks = 0;   ///< how often sysmon's timer may still fire before something happens
     std::uint8_t stopped = 0; ///< stop() has been called
-    std::array<std::uint8_t, 7>
-        unused{}; ///< to a multiple of eight bytes  ///< to a multiple of eight bytes
+    std::array<std::uint8_t, 7> unused{}; ///< to a multiple of eight bytes
 };
 static_assert(std::has_unique_object_representations_v<world>); // it is compared by its bytes
 
