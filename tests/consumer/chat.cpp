@@ -26,7 +26,7 @@ constexpr std::size_t most_unsent = 64 * 1024; ///< bytes; a client with more ma
 constexpr auto patience = 5s;                  ///< for how long; then that client is disconnected
 
 // [room]
-/// A client. The coroutines that read from it and write to it share this.
+/// A client, shared by the coroutines that read from it and write to it.
 struct client {
     net::conn conn;
     std::string unsent = {}; ///< what others have said. Needs the lock
@@ -34,9 +34,9 @@ struct client {
 };
 using client_ptr = std::shared_ptr<client>;
 
-/// Coroutines run on several threads at once, so what they share needs a lock.
-/// A coroutine must not await anything while it holds the lock, because it may
-/// continue on another thread.
+/// Coroutines run on several threads at once, so what they share needs
+/// a lock. A coroutine must not await anything while it holds the lock,
+/// because it may continue on another thread.
 std::mutex mutex;
 std::set<client_ptr> present; ///< all clients. Needs the lock
 
@@ -46,7 +46,7 @@ client_ptr enter(net::conn conn) {
     return *present.insert(std::make_shared<client>(std::move(conn))).first;
 }
 
-/// Removes a client and closes its connection: its calls end with an error.
+/// Removes a client and closes its connection. Its calls end with errors.
 void leave(const client_ptr& who) {
     const std::lock_guard lock(mutex);
     present.erase(who);
@@ -70,8 +70,9 @@ task<> send_unsent(client_ptr to) {
     }
 }
 
-/// Gives a line to everyone but the speaker, without waiting. \return nullptr
-/// if that was done; or a client with too much unsent, and then nobody got it
+/// Gives a line to everyone but the speaker, without waiting.
+/// \return nullptr if that was done, or a client that has too much unsent,
+/// and then nobody has got the line
 client_ptr try_say(const client_ptr& speaker, std::string_view line) {
     const std::lock_guard lock(mutex);
     for (const auto& each : present)
@@ -92,7 +93,7 @@ task<> serve(client_ptr speaker) {
     bufio::reader reader(speaker->conn);
     while (true) {
         const auto line = co_await reader.read_line();
-        // What ends with no newline is an error, or the end of the stream.
+        // An error, or the end of the stream.
         if (!line || !line->ends_with('\n')) break;
         const auto limit = after(patience);
         while (const auto slow = try_say(speaker, *line)) {
