@@ -21,11 +21,14 @@
 /// waits there. A thread that adds work from outside does the reverse: it adds the work, and then
 /// looks for a sleeper. Whatever the interleaving, one of the two sees what the other has written.
 ///
-/// Rule 2 needs a thread that never computes: sysmon. A worker that makes a coroutine ready wakes
-/// nobody, because it will most often run that coroutine before another thread would be awake. So
-/// sysmon looks every 5 ms. If it finds twice in a row that coroutines wait in queues, or that the
-/// poller has not been asked, it wakes workers. When all workers have slept for 50 ms, sysmon
-/// sleeps as well, and the first worker that wakes up wakes it.
+/// Rule 2 needs a thread that never computes: sysmon. It looks every 5 ms. If it finds twice in a
+/// row that coroutines wait in queues, or that the poller has not been asked, it wakes workers.
+/// When all workers have slept for 50 ms, sysmon sleeps as well, and the first worker that wakes up
+/// wakes it.
+///
+/// Here we depart from Go, which wakes a worker for each goroutine that becomes ready, unless one
+/// looks for work already. Most of those workers would find nothing, because the one that has
+/// polled is faster. What that costs an echo is in docs/en/microseconds.md, "Whom to wake".
 
 #include <algorithm>
 #include <atomic>

@@ -19,6 +19,8 @@ using namespace harness;
 
 namespace {
 
+constexpr auto* too_late = "the thread sanitizer keeps a signal until a call of ours ends";
+
 const milliseconds soon = milliseconds(2000) * patience;
 
 /// How long it took to end, from the signal on.
@@ -180,7 +182,7 @@ TEST_CASE("a second signal ends a stop at once", "[ours][stopping]") {
 }
 
 TEST_CASE("a second signal ends a server whose log nothing reads", "[ours][stopping]") {
-    if (tested_build().sanitizer == "thread") return leave_out("it may hold signals back for ever");
+    if (!under_test().can.hears_signals) return leave_out(too_late);
     for (const auto* listen : {"127.0.0.1:0", "unix:@full-log"}) {
         const auto name = listen + (listen[0] == 'u' ? std::to_string(free_port()) : "");
         const auto server = start_with("-v", name, {.full_err = true});
@@ -208,8 +210,7 @@ TEST_CASE("the first signal ends a server that starts, and is stuck in its log",
 }
 
 TEST_CASE("a signal that comes at any moment of the start is a status of 0", "[ours][stopping]") {
-    if (tested_build().sanitizer == "thread")
-        return leave_out("the thread sanitizer keeps some signals back until the next call");
+    if (!under_test().can.hears_signals) return leave_out(too_late);
     for (int i = 0; i < 30; ++i) {
         auto words = under_test().arguments;
         words.insert(words.begin(), {under_test().path, "--listen", "127.0.0.1:0"});
@@ -224,8 +225,8 @@ TEST_CASE("a signal that comes at any moment of the start is a status of 0", "[o
 }
 
 TEST_CASE("signals that the parent has blocked stop a server all the same", "[ours][stopping]") {
+    if (!under_test().can.hears_signals) return leave_out(too_late);
     if (emulated) return leave_out("its emulator stands between env and the server");
-    if (tested_build().sanitizer == "thread") return leave_out("it may hold signals back for ever");
     const std::vector<std::string> words{
         "env",      "--block-signal=TERM", "--block-signal=INT", under_test().path,
         "--listen", "127.0.0.1:0"};

@@ -4,6 +4,7 @@
 #include "conformance/target.hpp"
 
 #include "harness/programs.hpp"
+#include "harness/tested_build.hpp"
 
 #include <array>
 #include <cstdio>
@@ -41,6 +42,8 @@ target our_stage(const std::string& number, std::vector<std::string> arguments) 
         if (argument == "spin" || argument == "--wait=spin") chosen.can.rests = false;
     // qemu takes 400 KB for each thread, and keeps most of it when the thread has ended.
     if (row == 1 && harness::emulated) chosen.can.shows_memory = false;
+    // A signal that comes just before accept4(), read() or write() is kept until that returns.
+    if (row == 1 && harness::tested_build().sanitizer == "thread") chosen.can.hears_signals = false;
     chosen.arguments = std::move(arguments);
     return chosen;
 }

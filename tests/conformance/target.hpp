@@ -16,6 +16,7 @@ struct abilities {
     std::size_t clients = 1000; ///< as many at once as it must hold
     bool rests = true;          ///< uses no processor time while nothing happens
     bool shows_memory = true;   ///< what the kernel says of its memory is the server's own
+    bool hears_signals = true;  ///< a signal's handler runs at once
     bool has_wait = false;      ///< --wait
     bool has_timeouts = false;  ///< --idle-timeout and --write-timeout
     bool has_trace = false;     ///< --trace

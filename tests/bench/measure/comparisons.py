@@ -80,6 +80,13 @@ def two():
                       (RATE, CPU, P50, P99, P999), quick_rounds=3)
 
 
+def wakes():
+    cases = [Case(f"64 B, {count} connection{'s' * (count > 1)}", closed(count, 64), count, threads=2,
+                  patient=count in (8, 50)) for count in (1, 8, 50, 500)]
+    return Comparison("wakes", "W", "two server threads: waking the other one as seldom as stage 5, or as often as Go",
+                      ("stage5", "wake_for_one"), tuple(cases), (CPU, RATE, P50, P99), rounds=9, quick_rounds=3)
+
+
 def memory(idle):
     case = Case(f"{idle} idle connections, each after one echo",
                 ("--mode", "closed", "-c", "1", "-i", str(idle)), idle + 1, seconds=0.2)
@@ -162,5 +169,5 @@ def all_of_them(descriptors):
     spare = 200  # what a process has open besides
     wanted = (0, 100, 500, 1000, 2000, 5000, 10_000, 15_000, 100_000, 1_000_000)
     counts = [count for count in wanted if count + spare <= descriptors]
-    return [cpu(), steps(), two(), memory(min(15_000, descriptors - spare)), throughput(), grid(), idle(counts, descriptors),
+    return [cpu(), steps(), two(), wakes(), memory(min(15_000, descriptors - spare)), throughput(), grid(), idle(counts, descriptors),
             flood(), deadline(), lateness(), churn(), calls()]

@@ -8,6 +8,7 @@
 #include "scenarios.hpp"
 
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
@@ -20,8 +21,10 @@ std::string report(const model::scenario& what) {
     const auto begin = std::chrono::steady_clock::now();
     const auto found = model::explore(what);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-    std::printf("%s\n    %zu states, %zu steps, %.3g executions, %.2f s\n", what.name.c_str(),
-                found.states, found.transitions, found.executions, took.count());
+    std::printf("%s\n    %zu states, %zu steps, ", what.name.c_str(), found.states,
+                found.transitions);
+    if (std::isfinite(found.executions)) std::printf("%.3g executions, ", found.executions);
+    std::printf("%.2f s\n", took.count());
     if (!found.violation.empty())
         std::printf("%s    VIOLATION: %s\n", found.interleaving.c_str(), found.violation.c_str());
     std::fflush(stdout);
