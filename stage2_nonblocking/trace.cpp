@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <mutex>
+#include <new>
 #include <string_view>
 
 namespace stage2::trace {
@@ -77,24 +78,32 @@ bool start(const std::string& file) {
 
 void write_event(const char* what, subject whom, place at) {
     const int kept = errno;
-    the_recording.write(fmt::format(R"("name":"{}","ph":"i","s":"t","ts":{:.3f})", what,
-                                    the_recording.since_start(clock::now())),
-                        describe(whom, at));
+    try {
+        the_recording.write(fmt::format(R"("name":"{}","ph":"i","s":"t","ts":{:.3f})", what,
+                                        the_recording.since_start(clock::now())),
+                            describe(whom, at));
+    } catch (const std::bad_alloc&) {
+        // What is traced goes on all the same; only its line is missing.
+    }
     errno = kept;
 }
 
 void write_span(const char* what, subject whom, clock::time_point began, const std::int64_t* result,
                 place at) {
     const int kept = errno;
-    const double start = the_recording.since_start(began);
-    const double end = the_recording.since_start(clock::now());
-    auto arguments = describe(whom, at);
-    if (result != nullptr) arguments += fmt::format(R"(,"result":{})", *result);
-    if (result != nullptr && *result < 0)
-        arguments += fmt::format(R"(,"errno":"{}")", ::strerrorname_np(kept));
-    the_recording.write(
-        fmt::format(R"("name":"{}","ph":"X","ts":{:.3f},"dur":{:.3f})", what, start, end - start),
-        arguments);
+    try {
+        const double start = the_recording.since_start(began);
+        const double end = the_recording.since_start(clock::now());
+        auto arguments = describe(whom, at);
+        if (result != nullptr) arguments += fmt::format(R"(,"result":{})", *result);
+        if (result != nullptr && *result < 0)
+            arguments += fmt::format(R"(,"errno":"{}")", ::strerrorname_np(kept));
+        the_recording.write(fmt::format(R"("name":"{}","ph":"X","ts":{:.3f},"dur":{:.3f})", what,
+                                        start, end - start),
+                            arguments);
+    } catch (const std::bad_alloc&) {
+        // What is traced has been done all the same; only its line is missing.
+    }
     errno = kept;
 }
 

@@ -52,6 +52,18 @@ task<> run(racer who) {
     who.results->try_send({who.is_first, std::move(who.result)});
 }
 
+/// Ends a race at the end of dial_parallel(), also if that is an exception. Go: defer cancel()
+class deferred_cancel {
+public:
+    explicit deferred_cancel(cancellation& race) : race_(race) {}
+    deferred_cancel(const deferred_cancel&) = delete;
+    deferred_cancel& operator=(const deferred_cancel&) = delete;
+    ~deferred_cancel() { race_.cancel(); }
+
+private:
+    cancellation& race_;
+};
+
 /// How connecting went. \return 0, or -1 and errno
 int connect_error(int fd) {
     int number = 0;
@@ -169,6 +181,7 @@ task<dialed> dial_parallel(std::string network, std::vector<address> first,
                            std::vector<address> second, deadline until,
                            std::chrono::nanoseconds delay) {
     const auto race = std::make_shared<cancellation>();
+    const deferred_cancel last(*race);
     // With room for both results: who loses sends into it, and it goes away with the result.
     const auto results = std::make_shared<chan<std::pair<bool, dialed>>>(2);
     const dialed unknown = std::unexpected(out_of_memory(network));
@@ -184,7 +197,6 @@ task<dialed> dial_parallel(std::string network, std::vector<address> first,
     while (true) {
         if (result) {
             auto& [is_first, connected] = *result;
-            if (connected) race->cancel();
             if (is_first || connected || !failed) failed = std::move(connected);
             if (*failed || --running == 0) co_return *std::move(failed);
         }

@@ -9,8 +9,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <mutex>
 #include <new>
+#include <string_view>
 #include <utility>
 
 namespace stage5::frame_cache {
@@ -20,12 +22,22 @@ constexpr std::size_t granule = 16; ///< sizes are rounded up to this; new align
 constexpr std::size_t classes = 64; ///< larger frames go to operator new
 constexpr std::uint32_t batch = 32;
 constexpr std::size_t page = 16384;
-/// The address sanitizer can't see the end of a frame that is only put aside.
-#ifdef __SANITIZE_ADDRESS__
-constexpr bool keeps = false;
-#else
-constexpr bool keeps = true;
+
+#ifndef __has_feature // clang has it
+#define __has_feature(what) 0
 #endif
+/// True if a tool looks for uses of freed memory. It can't see the end of a frame that is only put
+/// aside.
+bool is_watched() {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
+    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
+    return true;
+#else
+    const char* const preloaded = std::getenv("LD_PRELOAD"); // valgrind adds a library of its own
+    return preloaded != nullptr && std::string_view(preloaded).contains("vgpreload");
+#endif
+}
 
 struct free_frame {
     free_frame* next;
@@ -66,7 +78,8 @@ central& common() {
 /// What a thread has. Go: mcache
 struct cache {
     std::array<free_list, classes> lists;
-    std::atomic<long> live = 0; ///< allocated less released; written by its thread alone
+    const bool keeps = !is_watched(); ///< false: frames come from operator new
+    std::atomic<long> live = 0;       ///< allocated less released; written by its thread alone
     cache* next;
 
     cache() noexcept {
@@ -106,10 +119,11 @@ void refill(free_list& list, std::size_t which) {
 
 } // namespace
 
-void* allocate(std::size_t size) {
+/// Never inlined, because a coroutine goes on on another thread: see scheduler::this_worker().
+[[gnu::noinline]] void* allocate(std::size_t size) {
     const std::size_t which = class_of(size);
     void* frame = nullptr;
-    if (!keeps || which >= classes) {
+    if (!mine.keeps || which >= classes) {
         frame = ::operator new(size);
     } else {
         if (mine.lists[which].count == 0) refill(mine.lists[which], which);
@@ -119,10 +133,11 @@ void* allocate(std::size_t size) {
     return frame;
 }
 
-void release(void* frame, std::size_t size) noexcept {
+/// Not inlined for the same reason.
+[[gnu::noinline]] void release(void* frame, std::size_t size) noexcept {
     const std::size_t which = class_of(size);
     mine.count(-1);
-    if (!keeps || which >= classes) return ::operator delete(frame);
+    if (!mine.keeps || which >= classes) return ::operator delete(frame);
     auto& list = mine.lists[which];
     list.push(frame);
     if (list.count < 2 * batch) return;

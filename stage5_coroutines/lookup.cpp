@@ -9,10 +9,10 @@
 
 #include <array>
 #include <cstdint>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <new>
-#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -53,8 +53,6 @@ lookup look_up(const endpoint& where) try {
 task<std::optional<lookup>> lookup_host(endpoint where, time_point until) {
     if (where.network == "unix" || is_number(where.host)) co_return look_up(where);
     const auto left = lookups_left();
-    const auto may_begin = co_await left->receive(until);
-    if (!may_begin) co_return std::nullopt;
     const auto answer = std::make_shared<chan<lookup>>(1);
     const auto ask = [answer, left, where, number = scheduler::current().number()] {
         auto found = look_up(where);
@@ -63,9 +61,12 @@ task<std::optional<lookup>> lookup_host(endpoint where, time_point until) {
             answer->try_send(std::move(found));
         });
     };
+    // Last, because what is received here is given back only by ask().
+    const auto may_begin = co_await left->receive(until);
+    if (!may_begin) co_return std::nullopt;
     try {
         std::thread(ask).detach();
-    } catch (const std::system_error&) { // there is no thread to be had
+    } catch (const std::exception&) { // there is no thread to be had, or no memory for it
         ask();
     }
     co_return co_await answer->receive(until);

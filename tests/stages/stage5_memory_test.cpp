@@ -1,18 +1,15 @@
 /// \file
 /// What waiting costs in memory: nothing for a call, nothing kept between lines, and few bytes for
-/// a connection that is idle; and whom it costs something that there is none. This program's
-/// operator new counts, and fails if it is told to.
+/// a connection that is idle; and whom it costs something that there is none.
 
 #include "harness/crowd.hpp"
 #include "harness/proc.hpp"
 #include "harness/programs.hpp"
 #include "harness/server.hpp"
 #include "stage5_coroutines/bufio.hpp"
+#include "stages/allocations.hpp"
 #include "stages/stage5_tools.hpp"
 
-#include <malloc.h>
-
-#include <cstdlib>
 #include <new>
 #include <string>
 
@@ -28,42 +25,11 @@ using stage5_tools::tcp_ends;
 
 namespace {
 
-std::atomic<long> allocations = 0;
-std::atomic<long> bytes_in_use = 0;
-std::atomic<bool> exhausted = false; ///< there is no more memory
-
 /// Warns, if so.
 bool is_left_out() {
-    if (harness::sanitized) WARN("left out: the sanitizers have an operator new of their own");
+    if (harness::sanitized) WARN("left out: under a sanitizer each frame is an allocation");
     return harness::sanitized;
 }
-
-[[maybe_unused]] long size_of(void* memory) {
-    return static_cast<long>(::malloc_usable_size(memory));
-}
-
-} // namespace
-
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) // those have their own
-void* operator new(std::size_t size) {
-    void* const made = exhausted ? nullptr : std::malloc(size);
-    if (made == nullptr) throw std::bad_alloc();
-    ++allocations;
-    bytes_in_use += size_of(made);
-    return made;
-}
-
-void operator delete(void* memory) noexcept {
-    if (memory != nullptr) bytes_in_use -= size_of(memory);
-    std::free(memory);
-}
-
-void operator delete(void* memory, std::size_t) noexcept {
-    operator delete(memory);
-}
-#endif
-
-namespace {
 
 task<> echo(conn with) {
     while (true) {
@@ -102,7 +68,6 @@ task<> read_byte(conn from, int& came, bool& refused) {
 } // namespace
 
 TEST_CASE("stage5: reads and writes allocate nothing, waiting or not", "[TestTCPReadWriteAllocs]") {
-    if (is_left_out()) return;
     in_a_world(1, []() -> task<> {
         const tcp_ends both;
         group other;
@@ -110,20 +75,19 @@ TEST_CASE("stage5: reads and writes allocate nothing, waiting or not", "[TestTCP
         std::array<char, 100> buffer{};
         long before = 0;
         for (int i = 0; i < 2000; ++i) {
-            if (i == 1000) before = allocations; // until then lists may still grow
+            if (i == 1000) before = allocations::count; // until then lists may still grow
             static_cast<void>(both.a.set_read_deadline(stage5::net::after(std::chrono::hours(1))));
             const auto sent = co_await both.a.write(std::span<const char>(buffer));
             const auto got = co_await both.a.read(std::span(buffer));
             if (!sent || !got) co_return expect(false, said(got));
         }
-        expect_same(std::to_string(allocations - before), "0");
+        expect_same(std::to_string(allocations::count - before), "0");
         both.a.evict();
         co_await other.wait();
     });
 }
 
 TEST_CASE("stage5: who finds no memory for a place in line fails, and those before it do not") {
-    if (is_left_out()) return;
     in_a_world(1, []() -> task<> {
         const tcp_ends both;
         group readers;
@@ -132,9 +96,10 @@ TEST_CASE("stage5: who finds no memory for a place in line fails, and those befo
         bool refused = false;
         while (!refused && waiting < 100) { // the line may have had room for some
             readers.go(read_byte(both.a, came, refused));
-            exhausted = true;
-            co_await stage5::yield();
-            exhausted = false;
+            {
+                const allocations::failing none(1);
+                co_await stage5::yield();
+            }
             if (!refused) ++waiting;
         }
         expect(refused, "no place");
@@ -159,10 +124,10 @@ TEST_CASE("stage5 bufio: who has given all lines and waits for the next one keep
         expect_same(said(sent), "ok");
         const bool echoed = co_await comes_true([&] { return lines == 1; });
         expect(echoed, "a line");
-        const long with_it = bytes_in_use;
+        const long with_it = allocations::bytes_in_use;
         both.a.evict();
         co_await other.wait();
-        const long without = bytes_in_use;
+        const long without = allocations::bytes_in_use;
         expect(with_it - without < 2500, std::to_string(with_it - without) + " bytes are kept");
     });
 }

@@ -3,6 +3,7 @@
 /// is wrong.
 
 #include "stage5_coroutines/chan.hpp"
+#include "stages/allocations.hpp"
 #include "stages/stage5_tools.hpp"
 
 #include <sys/resource.h>
@@ -11,6 +12,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -56,6 +58,17 @@ struct ended {
 
 task<> nothing() {
     co_return;
+}
+
+task<> leaves_an_address(int*& where) {
+    int local = 1;
+    where = &local;
+    co_await stage5::sleep_for(1ms);
+}
+
+task<> stop_later(stage5::scheduler& which) {
+    co_await stage5::sleep_for(10ms);
+    which.stop();
 }
 
 } // namespace
@@ -126,4 +139,36 @@ TEST_CASE("stage5: what a thread tells a scheduler that is gone is dropped") {
     CHECK_FALSE(stage5::scheduler::if_exists(number, [] { FAIL("called"); }));
     auto next = stage5::scheduler::make(1);
     CHECK_FALSE(stage5::scheduler::if_exists(number, [] { FAIL("called"); }));
+}
+
+TEST_CASE("stage5: a sanitizer sees the use of a frame after its coroutine's end") {
+    if (!harness::sanitized) {
+        WARN("left out: this build has no sanitizer");
+        return;
+    }
+    const ended used([] {
+        int* local = nullptr;
+        auto runtime = stage5::scheduler::make(1);
+        stage5::go(leaves_an_address(local));
+        stage5::go(stop_later(**runtime));
+        (*runtime)->run();
+        ++*local;
+        ::_exit(0);
+    });
+    CHECK_THAT(used.err, harness::contains("heap-use-after-free"));
+}
+
+TEST_CASE("stage5: where valgrind watches, each frame comes from operator new") {
+    const ended watched([] {
+        ::setenv("LD_PRELOAD", "/usr/libexec/valgrind/vgpreload_memcheck-amd64-linux.so", 1);
+        std::thread([] { // the first frame of a thread decides
+            constexpr long frames = 10;
+            const long before = allocations::count;
+            for (long i = 0; i < frames; ++i)
+                stage5::frame_cache::release(stage5::frame_cache::allocate(100), 100);
+            ::_exit(allocations::count - before == frames ? 0 : 1);
+        })
+            .join();
+    });
+    CHECK(watched.status == 0);
 }
