@@ -1,9 +1,9 @@
 #pragma once
 /// \file
-/// The poller with its descriptors and their deadlines: what internal/poll sees of the runtime.
-/// "epoll的创建与事件注册" (runtime_pollServerInit, runtime_pollOpen) and "TCP的超时机制"
-/// (runtime_pollSetDeadline). Answers runtime/netpoll.go: pollCache and the poll_runtime_
-/// functions.
+/// The poller together with its descriptors, their deadlines, and alarms. Go's internal/poll sees
+/// the runtime through the same functions: runtime/netpoll.go, poll_runtime_pollOpen and the like,
+/// and pollCache. Articles: "epoll的创建与事件注册" (runtime_pollServerInit, runtime_pollOpen) and
+/// "TCP的超时机制" (runtime_pollSetDeadline).
 
 #include "poll_desc.hpp"
 #include "poller.hpp"
@@ -19,60 +19,64 @@
 
 namespace stage4 {
 
-/// Wakes a waiter at a time, without a descriptor. Go: what time.Sleep does to its goroutine.
+/// A timer that wakes a waiter at a given time, without a descriptor. Go: time.Sleep does this.
 struct alarm : timer {
-    /// Not set yet. \param whom must outlive it
+    /// Makes an alarm that is not set. \param whom the waiter to wake; must outlive the alarm
     explicit alarm(waiter& whom) : timer{&ring}, wakes(&whom) {}
-    waiter* wakes; ///< called outside of the netpoll's lock, on the thread in wait()
+    waiter* wakes; ///< woken by the thread in netpoll::wait(), which holds no lock then
 
 private:
     static void ring(timer&, const expiry&);
 };
 
-/// Hands out poll_descs and keeps their memory for ever, so that an old event always finds one,
-/// and tells by its number that it is no longer the same. Every function may be called from any
-/// thread, wait() from one at a time. Wakes whom it must outside of its lock.
+/// An epoll instance and its poll_descs. A poll_desc is used again for other descriptors, but its
+/// memory is not freed before the netpoll is destroyed. So an old event always finds a poll_desc,
+/// whose sequence number shows that the event is out of date. Every function may be called from
+/// any thread, but wait() from one thread at a time. Waiters are woken without the lock.
 class netpoll {
 public:
-    /// Go: runtime_pollServerInit.
+    /// Creates the poller. Go: runtime_pollServerInit.
     static std::expected<std::unique_ptr<netpoll>, syscall_error> open();
 
-    /// Registers a descriptor. Go: runtime_pollOpen.
+    /// Registers a descriptor. \return its poll_desc; ENOMEM; or epoll_ctl's error.
+    /// Go: runtime_pollOpen.
     std::expected<poll_desc*, syscall_error> add(int fd);
-    /// Ends all waiting for it, now and later, with `closing`. Go: runtime_pollUnblock.
+    /// Wakes the waiters that are parked on `pd`. Their calls and all later ones fail with
+    /// `closing`. Go: runtime_pollUnblock.
     void unblock(poll_desc& pd);
-    /// After unblock(), and when nobody uses it any more: takes it out of the poller and keeps
-    /// the memory for the next one. Go: runtime_pollClose.
+    /// Unregisters the descriptor, and frees `pd` for another one. Call it after unblock(), when no
+    /// call uses `pd` any more. Go: runtime_pollClose.
     void remove(poll_desc& pd);
 
-    /// Sets a deadline at `when`, a point in time; 0 takes it away. What has come or comes to
-    /// its deadline fails with `timed_out` until it is set anew. Go: runtime_pollSetDeadline.
-    /// \param present what time it is, for those who have looked already
+    /// Sets a deadline to `when`, a point in time, or clears it if `when` is 0. Once it has passed,
+    /// calls fail with `timed_out` until it is set again. Go: runtime_pollSetDeadline.
+    /// \param present the current time; callers that know it save a clock_gettime
     void set_deadline(poll_desc& pd, side s, nanotime when, nanotime present = now()) {
         const bool past = when != 0 && when <= present;
-        if (past || !pd.postpone(s, when)) // a connection that is busy comes no further
-            change_deadline(pd, s, when, present);
+        // Usually postpone() succeeds, without the lock: an active connection moves its deadline
+        // to a later time again and again.
+        if (past || !pd.postpone(s, when)) change_deadline(pd, s, when, present);
     }
 
-    /// Sets an alarm, or moves it; 0 takes it away. \return whether it was set before; if not, it
-    /// has never been, or it is ringing or has rung. Throws std::bad_alloc, but not for the first
-    /// 64 that are set at a time. Go: Timer.Stop, Timer.Reset
+    /// Sets an alarm to `when`, or cancels it if `when` is 0. \return true if it was set before;
+    /// false if it never was, or if it has rung or is about to wake its waiter. Throws
+    /// std::bad_alloc if the heap of timers has to grow and can't. Go: Timer.Stop, Timer.Reset
     bool set_alarm(alarm& which, nanotime when);
 
-    /// Waits up to `delay` ns for events and timers, and wakes all whom they are for.
-    /// Go: netpoll(delay) and netpollready; checkTimers.
+    /// Waits up to `delay` ns for events and timers, then wakes their waiters. A delay of 0 does
+    /// not wait, poller::forever has no limit. Go: netpoll(delay), netpollready, timers.check.
     void wait(nanotime delay);
-    /// Ends wait() early. Safe in a signal handler. Go: netpollBreak.
+    /// Ends a wait() early, see poller::interrupt(). Safe in a signal handler. Go: netpollBreak.
     void interrupt() { poller_.interrupt(); }
 
-    /// How many timers are set.
+    /// Returns how many timers are set: alarms, and at most one for each poll_desc.
     std::size_t timer_count();
 
 private:
     static constexpr std::size_t descs_a_block = 4096 / sizeof(poll_desc); ///< Go: pollBlockSize
-    static constexpr std::size_t most_blocks = 1 << 15;                    ///< two million
-    static constexpr std::size_t alarms_with_memory = 64;
-    static constexpr std::size_t timers_a_turn = 64; ///< more fire in the next call
+    static constexpr std::size_t most_blocks = 1 << 15;   ///< two million descriptors
+    static constexpr std::size_t alarms_with_memory = 64; ///< room kept when the heap grows
+    static constexpr std::size_t timers_a_turn = 64;      ///< others fire in the next call
 
     struct block {
         alignas(64) std::array<poll_desc, descs_a_block> descs;
@@ -90,16 +94,16 @@ private:
     static void expire(timer&, const expiry&);
 
     poller poller_;
-    /// Read by wait() without the lock, through atomic_ref. Not set where there is no block yet, so
-    /// that the table's pages cost nothing before they are used.
+    /// The table of blocks. wait() reads it without the lock, through atomic_ref. Entries without
+    /// a block are not initialised, so that the pages of the table use no memory until needed.
     std::unique_ptr<block*[]> blocks_;
-    std::vector<waiter*> woken_; ///< by timers; wait()'s own
-    std::mutex mutex_;           ///< protects what follows
+    std::vector<waiter*> woken_; ///< the waiters of timers that have fired; for wait() only
+    std::mutex mutex_;           ///< protects the members below
     std::vector<std::unique_ptr<block>> owned_;
-    std::vector<std::uint32_t> free_;
+    std::vector<std::uint32_t> free_; ///< indices of unused poll_descs
     timers timers_;
-    nanotime wait_ends_ = 0;            ///< when wait() looks at the timers by itself; 0 is never
-    std::atomic<bool> waiting_ = false; ///< in the kernel, or about to be; set under the lock
+    nanotime wait_ends_ = 0;            ///< when the wait in progress times out; 0 for no limit
+    std::atomic<bool> waiting_ = false; ///< wait() blocks or is about to; set under the lock
 };
 
 } // namespace stage4

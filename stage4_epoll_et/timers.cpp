@@ -1,5 +1,6 @@
 /// \file
-/// The usual heap, with four children: half as deep as with two, and they share a cache line.
+/// A heap with four children per node: half as deep as a binary heap, and a node's children are
+/// 64 consecutive bytes.
 
 #include "timers.hpp"
 
@@ -36,7 +37,7 @@ void timers::remove(timer& what) {
     what.place = 0;
     const entry last = heap_.back();
     heap_.pop_back();
-    if (hole == heap_.size()) return; // it was the last one itself
+    if (hole == heap_.size()) return; // `what` was the last entry: there is no hole
     if (last.when < heap_[hole].when)
         rise(hole, last);
     else
@@ -56,7 +57,7 @@ void timers::put(std::size_t place, entry what) {
     what.what->place = static_cast<std::uint32_t>(place + 1);
 }
 
-/// Moves `what` up from `place` until its parent is not later.
+/// Moves `what` up from `place` until its parent is not later, and stores it there.
 void timers::rise(std::size_t place, entry what) {
     while (place > 0) {
         const std::size_t parent = (place - 1) / children;
@@ -67,7 +68,7 @@ void timers::rise(std::size_t place, entry what) {
     put(place, what);
 }
 
-/// Moves `what` down from `place` until its children are not earlier.
+/// Moves `what` down from `place` until no child is earlier, and stores it there.
 void timers::sink(std::size_t place, entry what) {
     while (place * children + 1 < heap_.size()) {
         const auto first = heap_.begin() + static_cast<std::ptrdiff_t>(place * children + 1);

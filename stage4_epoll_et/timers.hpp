@@ -1,8 +1,8 @@
 #pragma once
 /// \file
-/// Who is to be called when: the heap behind deadlines. Answers "TCP的超时机制" from below; Go
-/// keeps the same kind of heap, four children a node (runtime/time.go), one for each P. Go 1.12,
-/// the articles' version, still had 64 of them with a goroutine each.
+/// The heap of timers on which deadlines and alarms are built. Article: "TCP的超时机制", its lowest
+/// layer. Go: runtime/time.go, which keeps the same kind of heap, with four children per node, for
+/// each P. Go 1.12, which the article reads, had 64 such heaps with a goroutine each.
 
 #include "waiter.hpp"
 
@@ -15,52 +15,53 @@ namespace stage4 {
 
 class timers;
 
-/// Points of time and spans in nanoseconds of the monotonic clock; 0 is never. Go: nanotime.
+/// A point in time, or a span, in nanoseconds of the monotonic clock. As a point in time, 0 means
+/// never. Go: nanotime.
 using nanotime = std::int64_t;
 
-/// What time it is.
+/// Returns the current time.
 nanotime now();
 
-/// What a timer finds when it fires.
+/// What a timer's `fire` is given.
 struct expiry {
-    timers& heap;                ///< where it may set itself again
-    nanotime now;                ///< what time it is, for all that fire together
-    std::vector<waiter*>& woken; ///< to be woken when the heap is no longer locked
+    timers& heap;                ///< the heap, in which the timer may set itself again
+    nanotime now;                ///< the current time; the same for all that fire in one call
+    std::vector<waiter*>& woken; ///< takes the waiters that have to be woken once the lock is free
 };
 
-/// Something that is to happen once. It must stay where it is while it is set.
+/// Something that happens once at a given time. It must not move in memory while it is set.
 struct timer {
-    /// Called by timers::expire(), which has taken it out.
+    /// Called by timers::expire() when the time has come; the timer is no longer set then.
     void (*fire)(timer&, const expiry&);
-    /// Its place in the heap, from 1 up; 0 while it is not set.
+    /// Its index in the heap plus 1; 0 while it is not set.
     std::uint32_t place = 0;
 };
 
-/// A 4-ary heap of timers, the earliest on top. Not thread-safe: whoever owns it locks.
+/// A 4-ary heap of timers, the earliest on top. Not thread-safe: the owner must lock.
 class timers {
 public:
-    /// Lets `what` fire at `when`, whatever it was set to before. O(log n).
+    /// Sets `what` to `when`, whether it was set before or not. O(log n).
     void set(timer& what, nanotime when);
-    /// Lets it not fire. O(log n).
+    /// Cancels `what` if it is set. O(log n).
     void remove(timer& what);
 
-    /// When a timer that is set will fire.
+    /// Returns the time to which `what` is set; it must be set.
     [[nodiscard]] nanotime when(const timer& what) const { return heap_[what.place - 1].when; }
-    /// When the first one will fire; 0 if none is set.
+    /// Returns the earliest time to which a timer is set; 0 if none is set.
     [[nodiscard]] nanotime next() const { return heap_.empty() ? 0 : heap_.front().when; }
     [[nodiscard]] std::size_t size() const { return heap_.size(); } ///< how many are set
     /// Makes room for `count` timers, so that set() needs no memory. Throws std::bad_alloc.
     void reserve(std::size_t count) { heap_.reserve(count); }
-    [[nodiscard]] std::size_t capacity() const { return heap_.capacity(); } ///< room for so many
+    [[nodiscard]] std::size_t capacity() const { return heap_.capacity(); } ///< how many have room
 
-    /// Fires those whose time has come at `now`, the earliest first; adds to `woken`.
-    /// \param most timers; the others fire in the next call
+    /// Fires the timers that are due at `now`, the earliest first. They add waiters to `woken`.
+    /// \param most fires at most this many; the others stay set, and fire in the next call
     void expire(nanotime now, std::vector<waiter*>& woken,
                 std::size_t most = std::numeric_limits<std::size_t>::max());
 
 private:
     struct entry {
-        nanotime when; // here and not in the timer: looking for a place touches the heap alone
+        nanotime when; // not in the timer, so that comparisons read the heap's memory only
         timer* what;
     };
     void put(std::size_t place, entry what);

@@ -1,14 +1,14 @@
 #pragma once
 /// \file
-/// What parks: the goroutine's place in the poller's words.
+/// What a call parks in a state word of a poll_desc.
 
 namespace stage4 {
 
-/// Somebody who waits. What exactly is nobody's business here: a callback in this stage, a
-/// coroutine in the next. Go: the *g in pollDesc.rg and wg; calling `wake` is goready.
+/// Something that can be parked and woken: a callback in stage 4, a coroutine in stage 5. The
+/// poller need not know which. Go: the *g in pollDesc.rg and wg; calling `wake` is goready.
 struct waiter {
-    /// Makes it runnable; called once for each time that it parked, from any thread. It must not
-    /// run it: whoever calls may be in the middle of a batch of events.
+    /// Makes the waiter runnable. Called once each time it has parked, from any thread. It must
+    /// only queue the waiter and not run it: the caller may be in the middle of a batch of events.
     void (*wake)(waiter&);
 };
 

@@ -1,5 +1,5 @@
 /// \file
-/// Top-down: descriptors, deadlines, waiting.
+/// Descriptors, then deadlines, then waiting.
 
 #include "netpoll.hpp"
 
@@ -12,7 +12,7 @@
 namespace stage5 {
 namespace {
 
-/// A year; more can't be added to the present for ever.
+/// One year. A longer delay counts as forever: the present plus the delay could overflow.
 constexpr nanotime longest_wait = nanotime{365} * 24 * 3600 * 1'000'000'000;
 
 } // namespace
@@ -25,14 +25,14 @@ std::expected<std::unique_ptr<netpoll>, syscall_error> netpoll::open() {
 }
 
 netpoll::netpoll() : blocks_(std::make_unique_for_overwrite<block*[]>(most_blocks)) {
-    woken_.reserve(2 * timers_a_turn); // one may end a read and a write
+    woken_.reserve(2 * timers_a_turn); // one timer may wake a read and a write
 }
 
 // [add]
 std::expected<poll_desc*, syscall_error> netpoll::add(int fd) {
     poll_desc* const pd = allocate();
     if (pd == nullptr) return std::unexpected(syscall_error{"epoll_ctl", ENOMEM});
-    pd->open(fd); // before epoll_ctl: an edge may come at once
+    pd->open(fd); // before epoll_ctl: the first event may come while it still runs
     const auto added = poller_.add(fd, {pd->index, pd->sequence()});
     if (added) return pd;
     pd->end();
@@ -42,7 +42,8 @@ std::expected<poll_desc*, syscall_error> netpoll::add(int fd) {
 }
 // [add]
 
-/// Go: pollCache.alloc, also a page at a time.
+/// Takes an unused poll_desc. If there is none, makes a page full of them. \return nullptr if there
+/// is no memory, or if the table is full. Go: pollCache.alloc.
 poll_desc* netpoll::allocate() try {
     const std::lock_guard lock(mutex_);
     if (free_.empty()) {
@@ -66,8 +67,8 @@ poll_desc* netpoll::allocate() try {
     return nullptr;
 }
 
-/// Makes room for the alarms that are set, one more, and a timer of each of `count` poll_descs.
-/// Then set_deadline() never needs memory. Requires the lock.
+/// Requires the lock. Makes room in the heap for the alarms that are set, for one more, and for a
+/// timer of each of `count` poll_descs. So set_deadline() never needs memory.
 void netpoll::reserve_timers(std::size_t count) {
     const std::size_t needed = count + timers_.size() + 1;
     if (timers_.capacity() < needed) timers_.reserve(2 * needed + alarms_with_memory);
@@ -92,7 +93,8 @@ void netpoll::remove(poll_desc& pd) {
 }
 
 // [set_deadline]
-/// What a store can't do: a first deadline, an earlier one, one in the past.
+/// Does what postpone() can't: sets or clears a deadline where none is running, sets an earlier
+/// one, or sets one in the past.
 void netpoll::change_deadline(poll_desc& pd, side s, nanotime when, nanotime present) {
     waiter* woken = nullptr;
     {
@@ -113,12 +115,12 @@ bool netpoll::set_alarm(alarm& which, nanotime when) {
     return was_set;
 }
 
-/// Locked: lets a timer fire at `when` at the latest. One that is set for an earlier time stays
-/// there: it will find out, and go on from there.
+/// Requires the lock. Makes sure that a timer fires at `when` or before; if `when` is 0, does
+/// nothing. A timer that is set to an earlier time stays so: when it fires, it is set again.
 void netpoll::arm(timer& which, nanotime when) {
     if (when == 0 || (which.place != 0 && timers_.when(which) <= when)) return;
     timers_.set(which, when);
-    // Somebody sleeps for longer than that. Go: wakeNetPoller.
+    // The wait in progress would end after `when`, too late for this timer. Go: wakeNetPoller.
     if (waiting_ && (wait_ends_ == 0 || when < wait_ends_)) poller_.interrupt();
 }
 
@@ -127,7 +129,7 @@ void netpoll::wait(nanotime delay) {
     const nanotime limit = run_timers(delay);
     const auto events = poller_.wait(limit);
     waiting_ = false;
-    // An old event may have a new owner's poll_desc by now: each step compares the numbers.
+    // A poll_desc may be another descriptor's by now: mark() and edge() compare sequence numbers.
     for (const auto& event : events) {
         poll_desc& pd = at(event.tag.index);
         pd.mark(event.tag.sequence, event.cuts_reads, event.error);
@@ -136,12 +138,13 @@ void netpoll::wait(nanotime delay) {
         if (reader != nullptr) reader->wake(*reader);
         if (writer != nullptr) writer->wake(*writer);
     }
-    // With events there will be another call soon, and one look at the clock is enough for both.
+    // After events, the next call comes soon and runs the timers. That saves a clock_gettime here.
     if (events.empty() && limit != 0) run_timers(0);
 }
 // [wait]
 
-/// Lets those fire whose time has come. \return how long to wait at most, because of the others
+/// Fires the timers that are due, timers_a_turn at most, and wakes their waiters. \return how long
+/// wait() may wait: `delay`, or less because of the next timer, and 0 if waiters have been woken
 nanotime netpoll::run_timers(nanotime delay) {
     if (delay > longest_wait) delay = poller::forever;
     woken_.clear();
@@ -150,7 +153,7 @@ nanotime netpoll::run_timers(nanotime delay) {
         if (timers_.next() != 0) {
             const nanotime present = now();
             if (timers_.next() <= present) timers_.expire(present, woken_, timers_a_turn);
-            if (timers_.next() != 0) { // perhaps one whose time has come, left for the next turn
+            if (timers_.next() != 0) { // it may be due as well, if too many were
                 const auto left = std::max<nanotime>(timers_.next() - present, 0);
                 delay = delay < 0 ? left : std::min(delay, left);
             }
@@ -159,7 +162,7 @@ nanotime netpoll::run_timers(nanotime delay) {
         } else {
             wait_ends_ = delay <= 0 ? 0 : now() + delay;
         }
-        waiting_ = delay != 0; // arm() may have to end it
+        waiting_ = delay != 0; // from here on, arm() interrupts a wait that would end too late
     }
     for (waiter* const w : woken_) {
         trace::event("timer", {.waiter = w});
@@ -173,7 +176,7 @@ void netpoll::expire(timer& which, const expiry& at) {
     auto& pd = static_cast<poll_desc&>(which);
     pd.expire(at.now, [&](waiter& w) { at.woken.push_back(&w); });
     const nanotime next = pd.next_deadline();
-    if (next != 0) at.heap.set(pd, next); // it was moved: sleep on
+    if (next != 0) at.heap.set(pd, next); // a deadline that was moved, or the other direction's
 }
 // [expire]
 

@@ -1,31 +1,32 @@
 #pragma once
 /// \file
-/// The protocol between who waits for a descriptor, the poller that has events for it, deadlines,
-/// and close: the middle of "epoll的创建与事件注册". It answers runtime/netpoll.go: pollDesc,
-/// netpollblock, netpollunblock, netpollready, netpolldeadlineimpl. All of it is in this header,
-/// as a template over its atomics, so that the tests can run this very text with atomics of their
-/// own and try every interleaving.
+/// The state of one descriptor, shared by the calls that wait for it, the poller that reports its
+/// events, its deadlines, and close. Go: runtime/netpoll.go, pollDesc. Article: the middle of
+/// "epoll的创建与事件注册". It is a template over its atomics: tests/model runs this very text with
+/// atomics of its own and tries every interleaving.
 ///
-/// Each side, read and write, has a word that is
+/// Each direction, read and write, has one atomic state word (Go: rg and wg):
 ///
-///     nil     nobody waits         a waiter, about to park, makes it   wait
-///                                  the poller, with an edge,           ready
-///     ready   an edge has come     its waiter, on the way back,        nil
-///     wait    about to park        its waiter, when nothing has        waiter
-///                                    changed meanwhile,
-///                                  the poller                          ready
-///                                  a deadline, close                   nil
-///     waiter  parked               the poller, and wakes it,           ready
-///                                  a deadline, close, and wake it,     nil
+///     state   meaning                          next    who, when
+///     nil     no event pending, no waiter      wait    a waiter, before it parks
+///                                              ready   the poller, on an event
+///     ready   an event came, not consumed yet  nil     the next call, which consumes it
+///     wait    a waiter is about to park        waiter  the waiter, if nothing has happened
+///                                              nil     a deadline, close, or the waiter itself
+///                                              ready   the poller, on an event
+///     waiter  parked; the word holds its       ready   the poller, which wakes it
+///             address                          nil     a deadline or close, which wakes it
 ///
-/// Why "wait" before "waiter": between them the waiter looks at closing and deadlines once more
-/// ([recheck]). Whoever sets those publishes first and looks at the word then; a waiter writes its
-/// word first and looks at those then. One of the two sees the other.
+/// Why two steps, wait and then waiter? The waiter stores `wait`, and only then checks for close
+/// and expiry ([recheck]). Close and expiry do the reverse: they set their bit in info_, and only
+/// then look at the state word. Whatever the interleaving, at least one of them sees what the other
+/// stored, so no wake-up is lost. This needs sequentially consistent atomics, the default.
 ///
-/// The upper 16 bits of a word are the descriptor's sequence number. An event carries the number
-/// of the life that it belongs to, and a compare-and-swap from another life's word fails. (Go
-/// compares pollDesc.fdseq before, and accepts a spurious wake-up in the window behind; Go 1.12
-/// had no sequence number.)
+/// A poll_desc serves one descriptor after another. Each use is a generation with its own sequence
+/// number, whose lower 16 bits are the upper 16 of a state word. An event carries the number of the
+/// generation in which its descriptor was registered. If that one has ended, the numbers differ,
+/// and the event changes nothing. (Go compares pollDesc.fdseq before it changes the state word,
+/// and tolerates a spurious wake-up in between.)
 
 #include "timers.hpp"
 #include "waiter.hpp"
@@ -35,98 +36,104 @@
 
 namespace stage5 {
 
-/// The two sides of a descriptor, each with one waiter at most.
+/// A direction of a descriptor. Each has one waiter at most.
 enum class side : std::uint8_t { read = 0, write = 1 };
 
-/// How waiting went.
+/// Whether a system call may be tried now, or what prevents it.
 enum class poll_status : std::uint8_t {
-    ready,           ///< try again
-    parked,          ///< the waiter will be woken
-    closing,         ///< Go: pollErrClosing
-    timed_out,       ///< Go: pollErrTimeout
-    not_pollable,    ///< Go: pollErrNotPollable
-    already_waiting, ///< somebody else waits on this side. Go: throw("double wait")
+    ready,           ///< try it
+    parked,          ///< the waiter is parked, and will be woken once
+    closing,         ///< the descriptor has been closed. Go: pollErrClosing
+    timed_out,       ///< the deadline has passed. Go: pollErrTimeout
+    not_pollable,    ///< the last event was an error and nothing else. Go: pollErrNotPollable
+    already_waiting, ///< another call waits in this direction. Go: throw("double wait")
 };
 
-/// One descriptor in the poller. Go: runtime.pollDesc, whose `lock` is here the lock of the
-/// netpoll that owns it: "locked" below means that the caller holds it.
+/// One descriptor in the poller. Go: runtime.pollDesc. "Requires the lock" below means the lock of
+/// the netpoll that owns the object; in Go each pollDesc has a lock of its own.
 template <template <typename> class Atomic>
-class basic_poll_desc : public timer { // which fires at the earlier deadline, or before
+class basic_poll_desc : public timer { // it fires at the earlier deadline, or before that
 public:
-    int fd = -1;             ///< borrowed
-    std::uint32_t index = 0; ///< where it is in its cache, for ever
+    int fd = -1;             ///< the registered descriptor, not owned; -1 if there is none
+    std::uint32_t index = 0; ///< the slot in its netpoll's table; never changes
 
-    basic_poll_desc() : timer{nullptr} {} ///< nobody's yet: open() begins a life
+    basic_poll_desc() : timer{nullptr} {} ///< Makes an unused one, for open().
 
-    /// Begins a life for `descriptor`. To be called before the poller knows of it: an edge may
-    /// come at once. Go: poll_runtime_pollOpen.
+    /// Begins a generation for `descriptor`. Call it before epoll_ctl: the first event may come
+    /// while epoll_ctl still runs. Go: poll_runtime_pollOpen.
     void open(int descriptor);
-    /// Ends it; events that are still under way will be told by their number. Go: pollCache.free.
+    /// Ends the generation. Events that epoll_wait has already returned carry the old sequence
+    /// number and will be ignored. Go: pollCache.free.
     void end();
-    /// Identifies this life.
+    /// Returns the sequence number of the current generation.
     [[nodiscard]] std::uint32_t sequence() const {
         return static_cast<std::uint32_t>(info_.load() >> 32);
     }
 
-    /// Why nothing may be tried on this side, or `ready`. Go: netpollcheckerr.
+    /// Checks whether a system call may be tried. \return `ready`, or else `closing`, `timed_out`
+    /// or `not_pollable`. Go: netpollcheckerr.
     [[nodiscard]] poll_status check(side s) const;
-    /// The same, and forgets an edge that came before. A system call must follow, which sees
-    /// what that edge was about. Go: poll_runtime_pollReset.
+    /// Like check(), but also discards a pending event. The system call must follow: it finds what
+    /// the event was about. \return also `already_waiting`. Go: poll_runtime_pollReset.
     poll_status prepare(side s);
-    /// Waits for an edge. After `parked`, `w` may already run elsewhere. Whoever calls sees to it
-    /// that a side has one caller at a time, as Go's fdMutex does: the second may be told, but
-    /// when both are on their way at once, not always. Go: netpollblock, poll_runtime_pollWait.
+    /// Consumes a pending event, or parks `w`. The caller must ensure that there is only one call
+    /// per direction at a time (Go: fdMutex). A second one gets `already_waiting`, but not always.
+    /// \return `ready` if there was an event; `parked`, and then `w` may already be running on
+    /// another thread; otherwise why `w` must not wait. Go: netpollblock, poll_runtime_pollWait.
     poll_status block(side s, waiter& w);
-    /// Whether somebody waits on this side.
+    /// Returns true if a call is parked in this direction, or about to park.
     [[nodiscard]] bool has_waiter(side s) const {
         return (words_[static_cast<std::size_t>(s)].load() & state_mask) > ready;
     }
-    /// True once the stream's end or urgent data has been announced, in front of which a read stops
-    /// short. Until then a short read of a TCP socket proves that its receive queue was empty.
+    /// Returns true once an event has announced the stream's end or urgent data. A read stops short
+    /// in front of both. Until then, a short read of a TCP socket has emptied its receive queue.
     [[nodiscard]] bool cuts_reads() const { return (info_.load() & cut_bit) != 0; }
 
-    /// Records what an event of the life `sequence` says. It has to come before edge(), so that a
-    /// reader that the event wakes finds the mark.
-    /// \param cuts_reads stays recorded until the life ends
-    /// \param error it is nothing but an error; another event takes that back. Go: setEventErr
+    /// Records what an event of generation `sequence` reports, if that generation has not ended.
+    /// Call it before edge(): the reader that edge() wakes must find the record. Go: setEventErr
+    /// \param cuts_reads if true, stays recorded until the generation ends
+    /// \param error the event is an error and nothing else; the next event overwrites this
     void mark(std::uint32_t sequence, bool cuts_reads, bool error);
-    /// An edge for it. \return whom to wake, if anybody. Go: netpollready
+    /// Records that direction `s` became ready in generation `sequence`. \return the waiter to
+    /// wake, or nullptr. Go: netpollready
     waiter* edge(side s, std::uint32_t sequence) { return unblock(s, true, sequence); }
 
-    /// Locked: from now on everything ends with `closing`. Calls wake(waiter&) for who waits.
-    /// Go: poll_runtime_pollUnblock.
+    /// Requires the lock. From now on check() returns `closing`, and no waiter parks any more.
+    /// Calls wake(waiter&) for each waiter that is parked. Go: poll_runtime_pollUnblock.
     template <typename Wake>
     void evict(const Wake& wake);
 
-    /// Moves a deadline to a later time, or takes it away, if that is all there is to do: the
-    /// timer will find out when it fires. Not locked.
+    /// Moves a running deadline to a later time, or clears it if `when` is 0. Needs no lock: the
+    /// timer stays as it is. \return false, without effect, if set_deadline() is needed instead
     bool postpone(side s, nanotime when);
-    /// Locked: sets a deadline; one in the past expires now. Calls wake(waiter&) for who waits.
-    /// Go: poll_runtime_pollSetDeadline.
+    /// Requires the lock. Sets a deadline, or clears it if `when` is 0. One that is not after `now`
+    /// expires: wake(waiter&) is called for a parked waiter. Go: poll_runtime_pollSetDeadline.
     template <typename Wake>
     void set_deadline(side s, nanotime when, nanotime now, const Wake& wake);
-    /// Locked: lets expire what has come at `now`. Go: netpolldeadlineimpl.
+    /// Requires the lock. Expires the deadlines that are not after `now`, and calls wake(waiter&)
+    /// for each waiter parked in their directions. Go: netpolldeadlineimpl.
     template <typename Wake>
     void expire(nanotime now, const Wake& wake);
-    /// Locked: when the timer has to look again; 0 is never.
+    /// Requires the lock. Returns the earlier of the running deadlines, or 0 if there is none.
     [[nodiscard]] nanotime next_deadline() const;
 
 private:
     using word = std::uint64_t;
-    static constexpr word nil = 0, ready = 1, wait = 2; ///< anything above: a waiter's address
+    static constexpr word nil = 0, ready = 1, wait = 2; ///< a greater one: a waiter's address
     static constexpr word state_mask = (word{1} << 48) - 1;
     static constexpr word closing_bit = 1, error_bit = 2, cut_bit = 4, expired_bit = 8;
-    static constexpr nanotime expired = -1; ///< stays so until the deadline is set anew
+    static constexpr nanotime expired = -1; ///< until the deadline is set again
 
+    /// Returns a generation's part of a state word, the upper 16 bits.
     static word life(std::uint32_t sequence) { return static_cast<word>(sequence) << 48; }
     static word expired_bit_of(side s) { return expired_bit << static_cast<unsigned>(s); }
     Atomic<word>& word_of(side s) { return words_[static_cast<std::size_t>(s)]; }
     Atomic<nanotime>& deadline_of(side s) { return deadlines_[static_cast<std::size_t>(s)]; }
     waiter* unblock(side s, bool io_ready, std::uint32_t sequence);
 
-    Atomic<word> words_[2]{};         ///< rg and wg
-    Atomic<word> info_{};             ///< the bits above; the upper half is the sequence number
-    Atomic<nanotime> deadlines_[2]{}; ///< rd and wd: 0 none, -1 expired
+    Atomic<word> words_[2]{};         ///< the state words. Go: rg, wg
+    Atomic<word> info_{};             ///< lower half: closing_bit etc.; upper: sequence number
+    Atomic<nanotime> deadlines_[2]{}; ///< 0 if not set, -1 once expired. Go: rd, wd
 };
 
 template <template <typename> class Atomic>
@@ -153,7 +160,7 @@ poll_status basic_poll_desc<Atomic>::check(side s) const {
     const word info = info_.load();
     if ((info & closing_bit) != 0) return poll_status::closing;
     if ((info & expired_bit_of(s)) != 0) return poll_status::timed_out;
-    // A writer will get the error itself from write(): only readers are told. Go issue 30817.
+    // A write is tried in any case: the system call returns the error itself. Go issue 30817.
     if (s == side::read && (info & error_bit) != 0) return poll_status::not_pollable;
     return poll_status::ready;
 }
@@ -177,12 +184,13 @@ poll_status basic_poll_desc<Atomic>::block(side s, waiter& w) {
         const word empty = old & ~state_mask;
         if ((old & state_mask) > ready) return poll_status::already_waiting;
         if ((old & state_mask) == ready) {
-            g.store(empty | nil); // only its waiter leaves this state
+            g.store(empty | nil); // no other thread changes `ready`: a store is enough
             return poll_status::ready;
         }
-        if (!g.compare_exchange_strong(old, empty | wait)) continue; // an edge, just now
+        if (!g.compare_exchange_strong(old, empty | wait)) continue; // an event, just now
 
         // [recheck]
+        // Close or expiry may have come before `wait` was stored. Then they found no waiter.
         auto status = check(s);
         if (status == poll_status::ready) {
             word waiting = empty | wait;
@@ -190,11 +198,11 @@ poll_status basic_poll_desc<Atomic>::block(side s, waiter& w) {
             if (g.compare_exchange_strong(waiting, empty | self)) return poll_status::parked;
         }
         // [recheck]
-        // Not parked. If an edge came first, it counts, whatever else has happened.
+        // Not parked. An event that came first counts, even after a deadline or close.
         if ((g.exchange(empty | nil) & state_mask) == ready) return poll_status::ready;
         status = check(s);
         if (status != poll_status::ready) return status;
-        // A deadline expired and was moved before we looked: wait again.
+        // A deadline expired, but was set to a later time before this check: start over.
     }
 }
 // [block]
@@ -206,12 +214,12 @@ waiter* basic_poll_desc<Atomic>::unblock(side s, bool io_ready, std::uint32_t se
     word old = g.load();
     while (true) {
         const word state = old & state_mask;
-        if ((old & ~state_mask) != life(sequence)) return nullptr; // it is about somebody else
+        if ((old & ~state_mask) != life(sequence)) return nullptr; // a past generation
         if (state == ready) return nullptr;
-        if (state == nil && !io_ready) return nullptr; // expiry and closing are not remembered here
+        if (state == nil && !io_ready) return nullptr; // no waiter; info_ has expiry or close
         if (g.compare_exchange_strong(old, life(sequence) | (io_ready ? ready : nil)))
             return state > wait ? reinterpret_cast<waiter*>(static_cast<std::uintptr_t>(state))
-                                : nullptr; // in "wait" it will notice by itself
+                                : nullptr; // from `wait`: the waiter finds that it can't park
     }
 }
 // [unblock]
@@ -229,9 +237,11 @@ void basic_poll_desc<Atomic>::mark(std::uint32_t sequence, bool cuts_reads, bool
 template <template <typename> class Atomic>
 template <typename Wake>
 void basic_poll_desc<Atomic>::evict(const Wake& wake) {
-    info_.fetch_or(closing_bit); // published before anybody is unblocked
+    info_.fetch_or(closing_bit); // before looking at the state words: see the head of this file
     for (const side s : {side::read, side::write}) {
-        deadline_of(s).store(0); // or its timer could still be set, and fire in the next life
+        // Otherwise a set_deadline() that comes late would set the timer for this deadline again,
+        // and the timer would fire in the next generation.
+        deadline_of(s).store(0);
         if (auto* const w = unblock(s, false, sequence())) wake(*w);
     }
 }
@@ -241,8 +251,8 @@ template <template <typename> class Atomic>
 bool basic_poll_desc<Atomic>::postpone(side s, nanotime when) {
     auto& deadline = deadline_of(s);
     nanotime old = deadline.load();
-    // While there is a deadline, a timer is set for it or for before. So it may move away from the
-    // timer without telling; if the timer takes it first, the exchange fails.
+    // While a deadline runs, its timer is set for that time or an earlier one, and is set again
+    // when it fires too early. If it expires the deadline just now, the exchange fails.
     return old > 0 && (when == 0 || when >= old) && deadline.compare_exchange_strong(old, when);
 }
 // [postpone]
@@ -283,7 +293,7 @@ nanotime basic_poll_desc<Atomic>::next_deadline() const {
     return w > 0 && w < r ? w : r;
 }
 
-/// The one that servers use: a cache line.
+/// The poll_desc with real atomics. It fills one cache line exactly.
 using poll_desc = basic_poll_desc<std::atomic>;
 static_assert(sizeof(poll_desc) == 64);
 

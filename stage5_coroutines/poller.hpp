@@ -1,8 +1,8 @@
 #pragma once
 /// \file
-/// The epoll instance as Go uses it: "epoll的创建与事件注册" and the end of "Tcp服务端源码". Every
-/// descriptor is registered once, for both directions, edge-triggered; what comes is remembered by
-/// its poll_desc, so nothing ever has to be told again. Answers runtime/netpoll_epoll.go.
+/// The epoll instance, used as Go uses it. Each descriptor is registered once, for both directions
+/// and edge-triggered. Its poll_desc remembers the events, so the registration never changes.
+/// Go: runtime/netpoll_epoll.go. Articles: "epoll的创建与事件注册" and the end of "Tcp服务端源码".
 
 #include "op_error.hpp"
 #include "timers.hpp"
@@ -18,56 +18,61 @@
 
 namespace stage5 {
 
-/// Whose event it is: a poll_desc's place and the number of its life. (Go packs a pointer and
-/// some bits of the number; Go 1.12 had the pointer alone, and mistook old events for new.)
+/// Identifies a poll_desc and its generation; epoll returns it with each event. (Go packs a pointer
+/// and some bits of the sequence number. Go 1.12 had the pointer alone, and could take an event of
+/// a closed descriptor for one of its successor.)
 struct event_tag {
     std::uint32_t index = 0;    ///< basic_poll_desc::index
     std::uint32_t sequence = 0; ///< basic_poll_desc::sequence. Go: pollDesc.fdseq
 };
 
-/// What happened to a descriptor. Sides may be reported that nobody asked about: harmless, since
-/// each operation begins with a try.
+/// One event of one descriptor. It may also report a direction in which no call waits. Then the
+/// next call in that direction makes one system call in vain at worst.
 struct poll_event {
-    event_tag tag;         ///< as it was told to add()
+    event_tag tag;         ///< the one that add() was given
     bool readable = false; ///< IN, RDHUP, HUP or ERR. Go: mode 'r'
     bool writable = false; ///< OUT, HUP or ERR. Go: mode 'w'
-    /// RDHUP, HUP, ERR or PRI: the stream's end or urgent data, in front of which a read stops
-    /// short. From now on a short read does not prove that nothing is left.
+    /// RDHUP, HUP, ERR or PRI: the stream's end or urgent data. A read stops short in front of
+    /// both, so a short read no longer proves that nothing is left.
     bool cuts_reads = false;
-    bool error = false; ///< an error and nothing else
+    bool error = false; ///< ERR and nothing else
 };
 
-/// epoll_create1, epoll_ctl, epoll_wait, and a way to end a wait early. add, remove and interrupt
-/// may be called from any thread; wait from one at a time.
+/// An epoll instance, with an eventfd in it that ends a wait early. add, remove and interrupt may
+/// be called from any thread, wait from one thread at a time.
 class poller {
 public:
-    static constexpr nanotime forever = -1; ///< a delay: until something happens. Go: netpoll(-1)
+    static constexpr nanotime forever = -1; ///< a delay without a limit. Go: netpoll(-1)
 
-    /// Go: netpollinit. \return or what failed
+    /// Creates the epoll instance and the eventfd. \return the error of the call that failed, if
+    /// one did. Go: netpollinit.
     std::expected<void, syscall_error> open();
 
-    /// Go: netpollopen: the only EPOLL_CTL_ADD in the life of `fd`; there is no MOD.
+    /// Registers `fd`, for as long as it is open: there is no EPOLL_CTL_MOD. \return epoll_ctl's
+    /// error, if it failed. Go: netpollopen.
     std::expected<void, syscall_error> add(int fd, event_tag tag);
-    /// Go: netpollclose. Before closing: a descriptor that was inherited elsewhere would go on.
+    /// Unregisters `fd`. Call it before close(): if another process has inherited the descriptor,
+    /// close() alone leaves it registered, and its events keep coming. Go: netpollclose.
     void remove(int fd);
 
-    /// Waits until there are events, interrupt() is called, or `delay` ns are over; 0 only looks.
-    /// Go: netpoll(delay), which knows milliseconds only.
-    /// \return perhaps nothing; valid until the next call
+    /// Waits until there are events, interrupt() is called, or `delay` ns are over; 0 polls without
+    /// waiting. Go: netpoll(delay), which rounds to milliseconds.
+    /// \return the events, possibly none; valid until the next call
     std::span<const poll_event> wait(nanotime delay);
 
-    /// Ends the wait that is going on, or the next one. Safe in a signal handler. Go: netpollBreak.
+    /// Ends the wait that is in progress, or the next one whose delay is not 0. Safe in a signal
+    /// handler. Go: netpollBreak.
     void interrupt();
 
 private:
-    static constexpr std::size_t events_a_turn = 128; ///< more wait in turn for the next call
+    static constexpr std::size_t events_a_turn = 128; ///< the next call returns the others
 
     int wait_for_events(std::span<epoll_event> events, nanotime delay);
 
     unique_fd epoll_;
-    unique_fd wake_;                         ///< an eventfd: level-triggered, see interrupt()
-    std::atomic<bool> wake_pending_ = false; ///< it is readable or about to be. Go: netpollWakeSig
-    bool has_pwait2_ = true;                 ///< Linux 5.11
+    unique_fd wake_;                         ///< an eventfd; while it is readable, waits end
+    std::atomic<bool> wake_pending_ = false; ///< wake_ is or will be readable. Go: netpollWakeSig
+    bool has_pwait2_ = true;                 ///< false once epoll_pwait2 (Linux 5.11) is missing
     std::array<poll_event, events_a_turn> ready_{};
 };
 

@@ -22,7 +22,7 @@ mutant("an edge that came instead of parking is forgotten" "though an edge has c
         else if ((g.exchange(empty | nil) & state_mask) == ready) return poll_status::ready;]])
 
 mutant("an edge that came before waiting is forgotten" "though an edge has come"
-       [[g.store(empty | nil); // only its waiter leaves this state]]
+       [[g.store(empty | nil); // no other thread changes `ready`: a store is enough]]
        [[g.store(empty | nil);
             if (BROKEN) continue;]])
 
@@ -52,18 +52,16 @@ mutant("an announced end or urgent data is forgotten" "though an edge has come"
        [[if (!BROKEN && cuts_reads) wanted]])
 
 mutant("close wakes first and says so then" "though it is closed"
-       [[    info_.fetch_or(closing_bit); // published before anybody is unblocked
-]]
-       [[    if (BROKEN)
+       [[info_.fetch_or(closing_bit);]]
+       [[if (BROKEN)
         for (const side s : {side::read, side::write})
             if (auto* const w = unblock(s, false, sequence())) wake(*w);
     info_.fetch_or(closing_bit);
-    if (BROKEN) return deadline_of(side::read).store(0), deadline_of(side::write).store(0);
-]])
+    if (BROKEN) return deadline_of(side::read).store(0), deadline_of(side::write).store(0);]])
 
 mutant("close leaves the deadline there" "a deadline fires early"
-       [[deadline_of(s).store(0); // or]]
-       [[if (!BROKEN) deadline_of(s).store(0); // or]])
+       [[deadline_of(s).store(0);]]
+       [[if (!BROKEN) deadline_of(s).store(0);]])
 
 mutant("a deadline in the past wakes first and says so then" "the deadline has come"
        [[        info_.fetch_or(expired_bit_of(s));
