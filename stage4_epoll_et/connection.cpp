@@ -1,5 +1,5 @@
 /// \file
-/// Each function is one state's turn: false where it has to wait.
+/// One function for each state; it returns false if the connection has to wait.
 
 #include "connection.hpp"
 
@@ -12,8 +12,8 @@
 namespace stage4 {
 namespace {
 
-/// A client with endless input gives way after so many buffers. Its edge is spent, but it is
-/// queued again, and begins with a try.
+/// After this many buffers, a connection with endless input yields to the others. It must be queued
+/// again then, because no event reports a second time what is still unread.
 constexpr int buffers_a_turn = 16;
 
 } // namespace
@@ -46,7 +46,7 @@ bool connection::advance() {
         case state::lingering:
             goes_on = linger();
             break;
-        case state::closed: // while a call was pending: let it return
+        case state::closed: // the pending calls must return before the descriptor is freed
             static_cast<void>(socket_.read({}, *this));
             static_cast<void>(socket_.write({}, paid_, *this));
             break;
@@ -67,7 +67,7 @@ bool connection::echo() {
     const auto message = std::span(around_.buffer).first(*n);
     if (peer_) note("received from", *peer_, message);
 
-    // Most often the client takes it all, and nothing needs to be kept.
+    // Usually all of it can be sent at once, and nothing has to be kept.
     std::size_t taken = 0;
     const auto sent = socket_.write(message, taken, *this);
     if (!sent && !sent.error().is_pending()) return close();
@@ -101,15 +101,16 @@ bool connection::write_owed() {
 }
 
 void connection::nothing_owed() {
-    owed_ = {};                           // an idle connection keeps no memory
-    socket_.set_deadline(side::write, 0); // which was about these bytes, not about later ones
+    owed_ = {};                           // frees the memory: an idle connection keeps none
+    socket_.set_deadline(side::write, 0); // it was for these bytes; later ones get a new deadline
     state_ = finishing_ ? state::lingering : state::reading;
     if (!finishing_) return expect_bytes();
     socket_.shutdown_write();
     socket_.set_deadline(side::read, 0);
 }
 
-/// --idle-timeout, anew for each message: most often a store and nothing else.
+/// Sets the read deadline for the next message, with --idle-timeout. Usually this only stores a
+/// later time, see basic_poll_desc::postpone().
 void connection::expect_bytes() {
     const auto span = around_.how.idle_timeout.count();
     if (span == 0) return;
@@ -117,7 +118,7 @@ void connection::expect_bytes() {
     socket_.set_deadline(side::read, present + span, present);
 }
 
-/// --write-timeout, anew whenever the client has taken something.
+/// Sets the write deadline, with --write-timeout; called again whenever bytes have been sent.
 void connection::expect_room() {
     const auto span = around_.how.write_timeout.count();
     if (span == 0) return;
@@ -126,22 +127,22 @@ void connection::expect_room() {
     socket_.set_deadline(side::write, present + span, present);
 }
 
-/// There is room to write only when a third of the kernel's buffer is free. A client that takes
-/// little has taken something all the same.
+/// Returns true if the client's kernel has acknowledged bytes since the write deadline was set. The
+/// socket becomes writable only when a third of its buffer is free. A client that reads slowly may
+/// not get that far in time, but it must not be cut off.
 bool connection::took_something() const {
     return unacknowledged(socket_.get()) < unacknowledged_;
 }
 
-/// A deadline in the past wakes who waits to read: Go's own way to interrupt a Read.
+/// A deadline in the past wakes the parked read. Go interrupts a Read in the same way.
 void connection::finish() {
     if (!finishing_ && state_ == state::reading) socket_.set_deadline(side::read, 1);
     finishing_ = true;
     if (state_ == state::lingering && is_all_acknowledged(socket_.get())) close();
 }
 
-/// Takes what the client still sends, so that it is not answered with a reset: that would destroy
-/// what we have sent. Nobody is told when the client has everything: whoever called finish()
-/// looks again.
+/// Reads and discards what the client still sends. Otherwise the kernel would answer it with a
+/// reset, and the bytes that are under way to the client would be lost.
 bool connection::linger() {
     const auto n = socket_.read(around_.buffer, *this);
     if (n && *n > 0) return true;
@@ -154,7 +155,7 @@ void connection::cut_off() {
     close();
 }
 
-/// \return false: there is nothing more to do
+/// Closes the socket. \return false, as the functions of states do: there is nothing left to run
 bool connection::close() {
     if (state_ != state::closed && peer_) note("disconnected from", *peer_);
     state_ = state::closed;

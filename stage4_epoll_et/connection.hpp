@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// Where the conversation with one client stands, over an fd that says `pending` where a
-/// goroutine would have been parked.
+/// One client's connection as a state machine, because no thread and no coroutine remembers how far
+/// it has come. Its fd returns `pending` where Go would park the goroutine.
 
 #include "fd.hpp"
 #include "options.hpp"
@@ -20,48 +20,47 @@ class connection;
 
 /// What all connections of a server share.
 struct surroundings {
-    run_queue& queue;         ///< where who has been woken waits for its turn
-    options how;              ///< how long a client may take for what
-    std::vector<char> buffer; ///< lent to whose turn it is: an idle connection has none
-    std::function<void(connection&)> turn; ///< called when a connection has been woken
+    run_queue& queue;                      ///< where woken connections wait to run
+    options how;                           ///< of which the timeouts are used
+    std::vector<char> buffer;              ///< one for all, lent to the connection that runs
+    std::function<void(connection&)> turn; ///< called to run a connection that was queued
 };
 
-/// One client, as a state machine:
+/// A connection with one client, which gets back every byte that it sends:
 ///
-///     state      waits for        leaves it when            to
-///     reading    bytes            the client takes less     writing
-///                                 than it sent
-///                                 finish()                  lingering
-///     writing    room to write    nothing is owed           reading, or
-///                                 any more                  lingering after finish()
-///     lingering  nothing in       the client has            closed
-///                flight           everything
-///     any        -                end of file, an error,    closed
-///                                 a deadline
+///     state      waits for              next state  when
+///     reading    bytes to read          writing     not all bytes could be sent back at once
+///                                       lingering   finish() has been called
+///     writing    send buffer space      reading     all bytes have been sent
+///                                       lingering   the same, and finish() has been called
+///     lingering  acknowledgements       closed      the client's kernel has acknowledged all
+///     all                               closed      the stream's end, an error, a deadline
 ///
-/// While bytes are owed nothing is read, so a client that sends and never reads is held back by
-/// TCP itself, and at most one buffer is kept for it. It is always parked or queued, never both,
-/// until it is closed. Not thread-safe.
+/// While there are unsent bytes, nothing is read. So TCP holds back a client that sends and never
+/// reads, and no more than one buffer of bytes is kept for it. Until it is closed, a connection is
+/// either parked or queued, never both. Not thread-safe.
 class connection : public runnable {
 public:
-    /// Begins with `reading`, parked nowhere: to be queued for its first turn. \param around must
-    /// outlive it
+    /// Begins in state `reading`, and neither parked nor queued: the caller must queue it.
+    /// \param around must outlive the connection
     connection(fd socket, surroundings& around);
 
-    /// Whether nothing is left of it, neither a descriptor nor a call that is pending.
+    /// Returns true if the descriptor is closed and no call is pending, so that the connection may
+    /// be destroyed.
     [[nodiscard]] bool is_gone() const noexcept { return socket_.get() < 0; }
 
-    /// Goes on until it has to wait, or for a few buffers: others want a turn, too.
-    /// \return whether it wants another one. Throws std::bad_alloc if it can't keep what is owed
+    /// Runs until the connection has to wait, or for a few buffers, so that others can run.
+    /// \return true if it did not have to wait, and must be queued again. Throws std::bad_alloc if
+    /// there is no memory to keep unsent bytes
     bool advance();
 
-    /// Reads no more, and closes once everything that was read has reached the client: to be
-    /// called again until it has. Works through deadlines: whoever waits is woken.
+    /// Ends the connection gracefully: reads no more, and closes once the client's kernel has
+    /// acknowledged everything. No event reports that, so call this again until is_gone().
     void finish();
-    /// Ends it now, since what is owed can't be kept: with a reset.
+    /// Closes at once and sends a reset, so that the client knows that bytes are missing.
     void cut_off();
 
-    std::list<connection>::iterator place; ///< in its server's list
+    std::list<connection>::iterator place; ///< in the server's list
 
 private:
     enum class state : std::uint8_t { reading, writing, lingering, closed };
@@ -79,11 +78,11 @@ private:
     fd socket_;
     state state_ = state::reading;
     bool finishing_ = false;
-    int unacknowledged_ = 0; ///< when room was last expected
-    std::size_t paid_ = 0;   ///< how much of owed_ was taken since
-    std::vector<char> owed_; ///< read from the client and not yet taken back
+    int unacknowledged_ = 0; ///< in bytes, when the write deadline was last set
+    std::size_t paid_ = 0;   ///< how many bytes of owed_ have been sent
+    std::vector<char> owed_; ///< read from the client, and not all sent back yet
     surroundings& around_;
-    std::unique_ptr<address> peer_; ///< for --verbose
+    std::unique_ptr<address> peer_; ///< for --verbose only
 };
 
 } // namespace stage4

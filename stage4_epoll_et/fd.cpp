@@ -1,5 +1,5 @@
 /// \file
-/// Top-down: the calls, the loop that they share, the end.
+/// The calls, then the steps that they share, then closing.
 
 #include "fd.hpp"
 
@@ -15,14 +15,16 @@
 namespace stage4 {
 namespace {
 
-/// A call moves at most this much, so that none of them takes for ever. Go: maxRW.
+/// One system call moves at most this much. The kernel has a limit of its own, a little below 2
+/// GiB, at which a read is short although bytes are left. Go: maxRW.
 constexpr std::size_t most_bytes = std::size_t{1} << 30;
 
+/// Returns the bit of a direction in fd::parked_.
 std::uint8_t bit(side s) {
     return static_cast<std::uint8_t>(1U << static_cast<unsigned>(s));
 }
 
-/// Go: convertErr.
+/// Converts what the poll_desc says into the error of a call. Go: convertErr.
 io_error from(poll_status status) {
     using reason = io_error::reason;
     switch (status) {
@@ -90,9 +92,10 @@ std::expected<std::size_t, io_error> fd::read(std::span<char> buffer, waiter& w)
     const auto entered = enter(side::read);
     if (!entered) return std::unexpected(entered.error());
     if (buffer.empty()) return 0;
-    // Go always tries first, and pays a third system call for most messages. After a read that has
-    // drained the socket, this one waits first. An edge that has come since is in the word, and an
-    // edge that reports the stream's end or urgent data only now will end the wait.
+    // Go always tries first, and many of its reads get EAGAIN. Here, after a read that has emptied
+    // the receive queue, the next one waits first. An event that has come since then is in the
+    // state word and ends the wait at once; check() keeps it, where prepare() would discard it. If
+    // the stream's end or urgent data comes only now, its event ends the wait as well.
     bool skip_try = drained_ && !pd_->cuts_reads();
     const auto status = skip_try ? pd_->check(side::read) : pd_->prepare(side::read);
     if (status != poll_status::ready) return std::unexpected(from(status));
@@ -109,10 +112,11 @@ std::expected<std::size_t, io_error> fd::read(std::span<char> buffer, waiter& w)
 }
 // [read]
 
-/// Reads once, and records whether the read was short. TCP fills the buffer as far as it can, so a
-/// short read has emptied the receive queue, unless it stopped at urgent data or in front of a FIN
-/// (which made programs hang in Go issue 8891). The poller announces both: see cuts_reads(). A Unix
-/// socket also stops between messages, and the poller does not announce that.
+/// Reads once, and records in drained_ whether the read has emptied the receive queue. TCP fills
+/// the buffer as far as it can, so a short read has emptied the queue, unless it stopped at urgent
+/// data or in front of a FIN. The poller announces both, see cuts_reads(). A program that takes
+/// each short read for proof may hang (Go issue 8891). A read of a Unix socket may also stop
+/// between two messages, which the poller does not announce. So there each read begins with a try.
 std::expected<std::size_t, syscall_error> fd::receive(std::span<char> buffer) {
     buffer = buffer.first(std::min(buffer.size(), most_bytes));
     const auto n = stage4::read(get(), buffer);
@@ -132,7 +136,7 @@ std::expected<void, io_error> fd::write(std::span<const char> bytes, std::size_t
         const auto n = stage4::write(get(), piece);
         if (!n) return failed(n.error());
         written += *n;
-        if (*n != 0) continue; // whatever stopped it will say so again
+        if (*n != 0) continue; // what stopped a partial write stops the next: EAGAIN or an error
         const auto waited = wait(side::write, w);
         if (!waited) return waited;
     }
@@ -150,7 +154,7 @@ std::expected<fd, io_error> fd::accept(waiter& w) {
         if (client) {
             auto opened = open(*poll_, std::move(client->fd));
             if (opened) return std::move(*opened);
-            return failed(opened.error()); // the connection is closed, the listener is not
+            return failed(opened.error()); // only the new connection is closed
         }
         if (!would_block(client.error())) return failed(client.error());
         const auto waited = wait(side::read, w);
@@ -167,21 +171,24 @@ std::expected<void, io_error> fd::connect(const address& to, waiter& w) {
         if (errno != EINPROGRESS && errno != EINTR) return failed({"connect", errno});
     }
     while (true) {
-        // No prepare(): there is no call to try that would see what a forgotten edge was about.
+        // No prepare(): it would discard the event that says that the connection is made, and no
+        // system call follows that would find this out.
         const auto waited = wait(side::write, w);
         if (!waited) return waited;
         int error = 0;
         socklen_t size = sizeof error;
         ::getsockopt(get(), SOL_SOCKET, SO_ERROR, &error, &size);
         if (error != 0) return failed({"connect", error});
-        // Writable and no error, yet perhaps not connected: an edge of before (Go issue 14548).
+        // Writable and without an error, but perhaps not connected: the event may be from before
+        // connect(), since epoll reports a new socket as writable, too (Go issue 19289).
         address peer;
         if (::getpeername(get(), &peer.any, &peer.length) == 0) return {};
     }
 }
 // [connect]
 
-/// Each call begins here, the first time and when its waiter has been woken.
+/// Begins a call: the first time, and again after its waiter has been woken. \return net_closing if
+/// the fd was closed meanwhile; then the last pending call frees the descriptor here
 std::expected<void, io_error> fd::enter(side s) {
     if (pd_ != nullptr && pd_->has_waiter(s))
         return std::unexpected(io_error{io_error::reason::already_waiting});
@@ -191,13 +198,16 @@ std::expected<void, io_error> fd::enter(side s) {
     return std::unexpected(io_error{io_error::reason::net_closing});
 }
 
-/// \return nothing when there is reason to try again, or why the call must return
+/// Waits for an event. \return success if the call must try again; otherwise the reason to return:
+/// `pending` if `w` is parked, or a deadline or close
 std::expected<void, io_error> fd::wait(side s, waiter& w) {
-    parked_ = static_cast<std::uint8_t>(parked_ | bit(s)); // before: `w` may run before we are back
+    // Before block(): once `w` is parked, it may be woken and make its call again.
+    parked_ = static_cast<std::uint8_t>(parked_ | bit(s));
     trace::event("park", {.fd = get(), .waiter = &w});
     const auto status = pd_->block(s, w);
     if (status == poll_status::parked) return std::unexpected(from(status));
-    trace::event("not parked", {.fd = get(), .waiter = &w}); // something came in between
+    // An event, a deadline or close came first.
+    trace::event("not parked", {.fd = get(), .waiter = &w});
     parked_ = static_cast<std::uint8_t>(parked_ & ~bit(s));
     if (status == poll_status::ready) return {};
     return std::unexpected(from(status));
@@ -220,11 +230,11 @@ void fd::close() {
 
 fd::~fd() {
     close();
-    destroy(); // whoever still waits has been woken, and must not call any more
+    destroy(); // even if calls are pending: close() has woken their waiters
 }
 
-/// Out of the poller, then closed: not before the last call has left, or somebody else's
-/// descriptor with the same number would get what that call does.
+/// Unregisters the descriptor, then closes it. To be called after the last call has returned:
+/// otherwise the kernel could give the number to another socket, and a call would act on that one.
 void fd::destroy() {
     if (pd_ == nullptr) return;
     poll_->remove(*std::exchange(pd_, nullptr));

@@ -1,9 +1,10 @@
 #pragma once
 /// \file
-/// A descriptor whose calls never fail for want of readiness: they try, meet EAGAIN, wait, and
-/// try again. "如何实现异步非阻塞"; Go: internal/poll.FD (fd_unix.go, fd_poll_runtime.go) and
-/// net.netFD. The loop is turned inside out here, because what waits is a callback: a call that
-/// can't go on parks its waiter and returns `pending`, and whoever is woken calls it again.
+/// A socket whose calls wait instead of failing with EAGAIN: try, get EAGAIN, wait, try again. In
+/// Go this is a loop in which the goroutine waits. Here a callback waits, so the loop is split: a
+/// call that can't continue parks its waiter and returns `pending`. Once the waiter has been woken,
+/// the caller makes the same call again. Go: internal/poll.FD (fd_unix.go, fd_poll_runtime.go) and
+/// net.netFD. Article: "如何实现异步非阻塞".
 
 #include "address.hpp"
 #include "netpoll.hpp"
@@ -16,59 +17,65 @@
 
 namespace stage4 {
 
-/// Why a call of fd did not do all that it was asked. Go: internal/poll's errors.
+/// Why a call of fd has not been completed. Go: internal/poll's errors.
 struct io_error {
-    /// What came in between.
+    /// The kind of reason.
     enum class reason : std::uint8_t {
-        pending,           ///< the waiter was parked: call again when it has been woken
+        pending,           ///< no error: the waiter is parked; call again when it has been woken
         net_closing,       ///< Go: ErrNetClosing
         deadline_exceeded, ///< Go: ErrDeadlineExceeded
         not_pollable,      ///< Go: ErrNotPollable
-        already_waiting,   ///< two calls on one side
-        failed,            ///< `call` says it
+        already_waiting,   ///< another call is pending in the same direction
+        failed,            ///< a system call failed: see `call`
     };
-    reason why = reason::failed; ///< which of them it was
-    syscall_error call{};        ///< its name and errno, where one has failed
+    reason why = reason::failed; ///< the reason
+    syscall_error call{};        ///< the system call that failed, and its errno, if one did
 
-    /// Whether it is no error at all: the waiter is parked.
+    /// Returns true if there was no error, and the waiter is parked.
     [[nodiscard]] bool is_pending() const { return why == reason::pending; }
-    /// Go: net.Error.Timeout
+    /// Returns true if the deadline has passed. Go: net.Error.Timeout
     [[nodiscard]] bool is_timeout() const { return why == reason::deadline_exceeded; }
-    /// Go's text for it: "use of closed network connection", "i/o timeout".
+    /// Returns Go's text for the error: "use of closed network connection", "i/o timeout".
     [[nodiscard]] std::string message() const;
 };
 
-/// A stream socket in a netpoll. To be used by one thread; one call a side may be pending, and
-/// the object must outlive it. Nothing is buffered and no buffer is held while a call waits.
+/// A stream socket in a netpoll. For one thread. At most one call per direction may be pending. It
+/// buffers nothing, and holds no buffer of its caller while a call waits.
 class fd {
 public:
-    /// Takes a non-blocking socket into the poller. Go: netFD.init.
+    /// Registers a non-blocking socket with the poller. \return the fd, or the error of
+    /// netpoll::add(). Go: netFD.init.
     static std::expected<fd, syscall_error> open(netpoll& poll, unique_fd socket);
-    fd(fd&& other) noexcept;      ///< of which no call may be pending; `other` is closed then
-    fd& operator=(fd&&) = delete; ///< a call that is pending would lose what it waits for
-    ~fd(); ///< as close(), and the number is free: who was woken must not call
+    /// Takes over the socket of `other`, which must have no pending call and is empty afterwards.
+    fd(fd&& other) noexcept;
+    fd& operator=(fd&&) = delete; ///< A pending call would lose its descriptor.
+    /// Closes like close(), but frees the descriptor's number at once, even if calls are pending.
+    /// Their waiters are woken, but must not call again.
+    ~fd();
 
-    /// Reads what there is; 0 is the end of the stream. Go: FD.Read.
+    /// Reads what has arrived. \return the number of bytes, 0 at the end of the stream. Go:
+    /// FD.Read.
     std::expected<std::size_t, io_error> read(std::span<char> buffer, waiter& w);
-    /// Writes all of `bytes`. \param written counts across calls and errors: pass it unchanged
-    /// when calling again. Go: FD.Write.
+    /// Writes all of `bytes`. \param written the number of bytes written so far, 0 at first. Keep
+    /// it unchanged between `pending` and the next call. Go: FD.Write.
     std::expected<void, io_error> write(std::span<const char> bytes, std::size_t& written,
                                         waiter& w);
-    /// Go: FD.Accept. \return a connection that is in the same netpoll
+    /// Accepts a connection. \return it, registered with the same netpoll. Go: FD.Accept.
     std::expected<fd, io_error> accept(waiter& w);
-    /// Go: netFD.connect. To be called on a fresh socket.
+    /// Connects the socket, which must be new. Go: netFD.connect.
     std::expected<void, io_error> connect(const address& to, waiter& w);
 
-    /// The read or the write deadline: a point in time, or 0 for none. A pending call that it
-    /// catches is woken. Go: FD.SetReadDeadline, FD.SetWriteDeadline.
+    /// Sets the read or the write deadline to `when`, a point in time; 0 clears it. When it passes,
+    /// a pending call in that direction is woken. Go: FD.SetReadDeadline, FD.SetWriteDeadline.
     void set_deadline(side s, nanotime when, nanotime present = now());
-    /// Ends the sending side. Go: FD.Shutdown.
+    /// Ends the sending direction: the peer will read the end of the stream. Go: FD.Shutdown.
     void shutdown_write() const;
-    /// Wakes both sides; their calls return net_closing. The number stays taken until they have.
-    /// Go: FD.Close.
+    /// Wakes the waiters of pending calls. When they call again, they get net_closing; the last of
+    /// them frees the descriptor's number. Without a pending call it is freed at once. Go:
+    /// FD.Close.
     void close();
 
-    /// The number, for getsockname and the like; -1 once it is closed.
+    /// Returns the descriptor's number, for getsockname and the like; -1 once it is freed.
     [[nodiscard]] int get() const { return socket_.get(); }
 
 private:
@@ -79,11 +86,11 @@ private:
     void destroy();
 
     unique_fd socket_;
-    std::uint8_t parked_ = 0; ///< a bit for each side with a pending call: they hold the number
+    std::uint8_t parked_ = 0; ///< a bit per direction: a call is pending, so keep the number
     bool closing_ = false;
-    bool is_tcp_;          ///< its short reads prove something, see receive()
-    bool drained_ = false; ///< the last read was short
-    bool connecting_ = false;
+    bool is_tcp_;             ///< its short reads prove something, see receive()
+    bool drained_ = false;    ///< the last read has emptied the receive queue
+    bool connecting_ = false; ///< connect() has made its system call
     netpoll* poll_;
     poll_desc* pd_;
 };

@@ -1,5 +1,5 @@
 /// \file
-/// CLI11 knows options; what an address and a duration are, Go has taught us.
+/// The command line is read by CLI11. Addresses and durations in it are written as in Go.
 
 #include "options.hpp"
 
@@ -23,8 +23,8 @@
 namespace stage4 {
 namespace {
 
-/// CLI11's check is a function from the argument to what is wrong with it; this one also keeps
-/// what it has read.
+/// Makes a check for CLI11 out of a parser. CLI11 gives a check the argument and gets back what is
+/// wrong with it, or "". This check also stores the parsed value in `value`.
 template <typename Value, typename Parse>
 auto reads_into(Value& value, Parse parse) {
     return [&value, parse](const std::string& text) -> std::string {
@@ -92,7 +92,7 @@ int answer(const CLI::App& app, const CLI::ParseError& why) {
 }
 
 std::expected<std::chrono::nanoseconds, std::string> parse_duration(std::string_view text) {
-    using unit = std::pair<std::string_view, double>; // and its nanoseconds
+    using unit = std::pair<std::string_view, double>; // name, nanoseconds
     static constexpr auto units = std::to_array<unit>(
         {{"ns", 1}, {"us", 1e3}, {"µs", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}});
     constexpr std::string_view digits = "0123456789.";
@@ -112,7 +112,7 @@ std::expected<std::chrono::nanoseconds, std::string> parse_duration(std::string_
         if (!is_number || found == units.end()) return wrong;
         total += std::strtod(std::string(number).c_str(), nullptr) * found->second;
     }
-    constexpr double century = 100 * 365.25 * 24 * 3600e9; // as good as for ever, and can be added
+    constexpr double century = 100 * 365.25 * 24 * 3600e9; // more would overflow in sums
     return std::chrono::nanoseconds(std::llround(std::min(total, century)));
 }
 

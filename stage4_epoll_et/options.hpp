@@ -24,7 +24,7 @@ namespace stage4 {
 /// What `--version` prints.
 inline constexpr std::string_view version = "0.1.0";
 
-/// How a server was asked to behave.
+/// What the command line asks of a server.
 struct options {
     endpoint listen{"tcp", "", 8080}; ///< --listen; Go's ":8080": every interface
     bool verbose = false;             ///< whether note() prints
@@ -35,16 +35,16 @@ struct options {
     std::chrono::nanoseconds write_timeout{}; ///< for a client that takes nothing; 0: none
 };
 
-/// Reads the command line; help, version and mistakes are printed here.
-/// \return or the exit status: 0 after help, 2 for what can't be read
+/// Reads the command line. Prints help and version if asked, and mistakes.
+/// \return the options; or the exit status, as answer() returns it, if the program must end
 std::expected<options, int> parse_options(int argc, const char* const* argv);
 
 /// Prints the answer to --help or --version, or what is wrong with the command line.
 /// \return the exit status: 0; 1 if standard output can't be written; 2 for a wrong command line
 int answer(const CLI::App& app, const CLI::ParseError& why);
 
-/// "300ms", "1.5s", "1h30m". Go: time.ParseDuration, without negative ones.
-/// \return or what is wrong and how it is written
+/// Reads a duration such as "300ms", "1.5s" or "1h30m". Go: time.ParseDuration, which also reads
+/// negative ones. \return the duration; or what is wrong with the text, and an example
 std::expected<std::chrono::nanoseconds, std::string> parse_duration(std::string_view text);
 
 } // namespace stage4

@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// Who has been woken and gets a turn: what Go's injectglist does with goroutines, for one thread
-/// and callbacks.
+/// The queue of waiters that have been woken and will be run next. Go: injectglist, which queues
+/// goroutines; here it is callbacks, and a single thread.
 
 #include "trace.hpp"
 #include "waiter.hpp"
@@ -12,53 +12,55 @@ namespace stage4 {
 
 class run_queue;
 
-/// A waiter with something to do once it has been woken. It must not go away while it is queued
-/// or parked.
+/// A waiter that runs a callback after it has been woken. It must not be destroyed while it is
+/// parked or queued.
 struct runnable : waiter {
-    /// \param in where being woken puts it \param what its turn
+    /// \param in the queue that it enters when it is woken \param what the callback
     runnable(run_queue& in, void (*what)(runnable&)) : waiter{&enqueue}, queue(&in), run(what) {}
-    runnable(const runnable&) = delete;            ///< the queue points to it
-    runnable& operator=(const runnable&) = delete; ///< the same
+    runnable(const runnable&) = delete;            ///< The queue holds pointers to runnables.
+    runnable& operator=(const runnable&) = delete; ///< The queue holds pointers to runnables.
 
-    run_queue* queue;        ///< must outlive it
-    void (*run)(runnable&);  ///< called by run_queue::run(), and may destroy it
-    runnable* behind = this; ///< in the queue; itself: it is not in there. Go: g.schedlink
+    run_queue* queue;        ///< must outlive the runnable
+    void (*run)(runnable&);  ///< called by run_queue::run(); may destroy the runnable
+    runnable* behind = this; ///< the next in the queue; itself if not queued. Go: g.schedlink
 
 private:
     static void enqueue(waiter& w);
 };
 
-/// First come, first served. Of one thread. Who waits is linked to who waits behind it, so that a
-/// turn never needs memory. Go: gQueue
+/// A first-in, first-out queue, for one thread. Its elements are linked to each other, so that
+/// push() needs no memory. Go: gQueue
 class run_queue {
 public:
-    /// Gives it a turn, behind all others; one, however often it is pushed until then. Go: runqput
+    /// Appends `who`, unless it is queued already or end() has been called. Go: runqput
     void push(runnable& who) {
         if (ended_ || who.behind != &who) return;
         who.behind = nullptr;
         (first_ == nullptr ? first_ : last_->behind) = &who;
         last_ = &who;
     }
-    /// Whether nobody waits for a turn: the poller may sleep. Go: runqempty
+    /// Returns true if nothing is queued; then the poller may wait. Go: runqempty
     [[nodiscard]] bool empty() const { return first_ == nullptr; }
 
-    /// A turn for everyone who is queued now; who comes meanwhile is next time's.
+    /// Runs everything that is queued now. What is queued meanwhile is left for the next call, so
+    /// that the server polls in between.
     void run() {
         runnable* who = std::exchange(first_, nullptr);
         while (who != nullptr) {
-            runnable* const next = std::exchange(who->behind, who); // its turn may destroy it
+            runnable* const next = std::exchange(who->behind, who); // now: run() may destroy it
             const trace::span resumed("resume", {.waiter = who});
             who->run(*who);
             who = next;
         }
     }
 
-    /// Nobody gets a turn any more: for the end, when those who wait go away and are woken by that.
+    /// From now on push() does nothing. To be called before the runnables are destroyed: that
+    /// closes their descriptors and so wakes them, and they must not be queued then.
     void end() { ended_ = true; }
 
 private:
     runnable* first_ = nullptr;
-    runnable* last_ = nullptr; ///< if there is a first one
+    runnable* last_ = nullptr; ///< valid only if first_ is set
     bool ended_ = false;
 };
 

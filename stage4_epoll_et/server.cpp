@@ -1,5 +1,6 @@
 /// \file
-/// One thread for everyone: run who has been woken, then let the poller wake others.
+/// One thread for all clients. It runs the connections that have been woken, then polls, which
+/// wakes others, and so on.
 ///
 ///     serve ── server::run ── run_queue::run ── server::accept_some ── fd::accept
 ///                             │                 server::turn ── connection::advance
@@ -38,8 +39,8 @@ public:
     std::expected<void, op_error> run();
 
 private:
-    /// What queues the server itself: a new client, a request to stop, or a time to look after
-    /// those who remain.
+    /// A piece of the server's own work, queued like a connection: to accept clients, to take a
+    /// request to stop, to look at the connections that are left during a stop.
     struct task : runnable {
         task(server& whose, void (*what)(runnable&)) : runnable(whose.queue_, what), of(whose) {}
         server& of;
@@ -56,16 +57,16 @@ private:
     [[nodiscard]] op_error failure(const syscall_error& reason) const;
 
     options options_;
-    listener listener_; ///< the name; the descriptor is socket_'s
+    listener listener_; ///< without its descriptor, which socket_ has
     fd socket_;
     netpoll& poll_;
-    poll_desc& stop_event_; ///< of the eventfd that is readable once there is a request to stop
+    poll_desc& stop_event_; ///< of the eventfd that is readable after a request to stop
     run_queue queue_;
     surroundings around_;
     std::list<connection> connections_;
     task accept_, stop_, sweep_;
     alarm accept_again_, sweep_again_;
-    bool accept_waits_ = false; ///< for a place or for the alarm, not for the poller
+    bool accept_waits_ = false; ///< until a connection ends or accept_again_ rings; not parked
     nanotime pause_ = shortest_pause;
     nanotime last_complaint_ = 0;
     bool stopping_ = false;
@@ -109,7 +110,7 @@ void server::accept_some() {
             pause_ = shortest_pause;
             admit(std::move(*client));
         } else if (client.error().why != io_error::reason::failed) {
-            return; // parked, or the listener is closed
+            return; // accept_ is parked, or the listener is closed
         } else if (is_about_the_listener(client.error().call)) {
             failed_ = failure(client.error().call);
             request_stop(); // for the sake of the clients that are there
@@ -129,7 +130,8 @@ void server::admit(fd client) try {
     complain({"new", ENOMEM});
 }
 
-/// The only place where a connection ends: nobody else holds it now.
+/// Runs a connection. While the server runs, connections are destroyed only here: one that has just
+/// run and is_gone() is neither queued nor parked.
 void server::turn(connection& which) {
     try {
         if (which.advance()) queue_.push(which);
@@ -140,12 +142,12 @@ void server::turn(connection& which) {
     if (!which.is_gone()) return;
     connections_.erase(which.place);
     if (!accept_waits_) return;
-    accept_waits_ = false; // a place is free, and a descriptor
+    accept_waits_ = false; // there is one connection less, and a descriptor is free
     poll_.set_alarm(accept_again_, 0);
     queue_.push(accept_);
 }
 
-/// Begins the stop if there is a request. If there is none yet, parks until an event comes.
+/// Begins the stop if there is a request. If there is none yet, parks stop_ until an event comes.
 void server::take_stop_request() {
     std::uint64_t requests = 0;
     while (::read(stop_event_.fd, &requests, sizeof requests) < 0)
@@ -161,15 +163,16 @@ void server::stop() {
     sweep();
 }
 
-/// Nobody is told that a client has acknowledged everything, so while the server stops it looks.
+/// Ends the connections whose clients have acknowledged everything, again and again while the
+/// server stops: no event reports an acknowledgement.
 void server::sweep() {
     for (auto& each : connections_) each.finish();
     poll_.set_alarm(sweep_again_, now() + sweep_interval);
 }
 
-/// Go's net/http waits as long when it is out of descriptors, 5 ms doubling to 1 s
-/// (Server.Serve), but not for a connection to close. No edge is needed to go on: accepting
-/// begins with a try.
+/// Pauses accepting after an error, such as a lack of descriptors: 5 ms, doubling to 1 s, or until
+/// a connection ends. Go: net/http's Server.Serve pauses as long, but does not look for connections
+/// that end. No event is needed to resume, because accept_some() begins with a try.
 void server::back_off(const syscall_error& reason) {
     complain(reason);
     accept_waits_ = true;
@@ -177,13 +180,13 @@ void server::back_off(const syscall_error& reason) {
     pause_ = std::min(pause_ * 2, longest_pause);
 }
 
-/// Once a second at most: who is out of descriptors is so thousands of times.
+/// Logs an error, at most one per second: without descriptors, accept() fails again and again.
 void server::complain(const syscall_error& reason) try {
     if (last_complaint_ != 0 && now() - last_complaint_ < 1'000'000'000) return;
     last_complaint_ = now();
     log("{}", failure(reason).message());
 } catch (const std::bad_alloc&) {
-    // There is not even memory to say so.
+    // There is no memory for the log line either.
 }
 
 op_error server::failure(const syscall_error& reason) const {
