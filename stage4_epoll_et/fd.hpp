@@ -22,9 +22,9 @@ struct io_error {
     /// The kind of reason.
     enum class reason : std::uint8_t {
         pending,           ///< no error: the waiter is parked; call again when it has been woken
-        net_closing,       ///< Go: ErrNetClosing
-        deadline_exceeded, ///< Go: ErrDeadlineExceeded
-        not_pollable,      ///< Go: ErrNotPollable
+        net_closing,       ///< the fd has been closed. Go: ErrNetClosing
+        deadline_exceeded, ///< the deadline has passed. Go: ErrDeadlineExceeded
+        not_pollable,      ///< epoll reports nothing but an error. Go: ErrNotPollable
         already_waiting,   ///< another call is pending in the same direction
         failed,            ///< a system call failed: see `call`
     };

@@ -65,12 +65,12 @@ public:
     void interrupt();
 
 private:
-    static constexpr std::size_t events_a_turn = 128; ///< the next call returns the others
+    static constexpr std::size_t events_a_turn = 128; ///< per call; the next returns others
 
     int wait_for_events(std::span<epoll_event> events, nanotime delay);
 
     unique_fd epoll_;
-    unique_fd wake_;                         ///< an eventfd; while it is readable, waits end
+    unique_fd wake_;                         ///< an eventfd; waits end while it is readable
     std::atomic<bool> wake_pending_ = false; ///< wake_ is or will be readable. Go: netpollWakeSig
     bool has_pwait2_ = true;                 ///< false once epoll_pwait2 (Linux 5.11) is missing
     std::array<poll_event, events_a_turn> ready_{};

@@ -113,7 +113,7 @@ void server::accept_some() {
             return; // accept_ is parked, or the listener is closed
         } else if (is_about_the_listener(client.error().call)) {
             failed_ = failure(client.error().call);
-            request_stop(); // for the sake of the clients that are there
+            request_stop(); // a graceful one: the connected clients are still served
             return;
         } else {
             return back_off(client.error().call);
@@ -163,8 +163,8 @@ void server::stop() {
     sweep();
 }
 
-/// Ends the connections whose clients have acknowledged everything, again and again while the
-/// server stops: no event reports an acknowledgement.
+/// Runs every 10 ms while the server stops: closes the connections whose clients have acknowledged
+/// everything. No event reports an acknowledgement.
 void server::sweep() {
     for (auto& each : connections_) each.finish();
     poll_.set_alarm(sweep_again_, now() + sweep_interval);

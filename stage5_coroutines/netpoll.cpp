@@ -116,7 +116,7 @@ bool netpoll::set_alarm(alarm& which, nanotime when) {
 }
 
 /// Requires the lock. Makes sure that a timer fires at `when` or before; if `when` is 0, does
-/// nothing. A timer that is set to an earlier time stays so: when it fires, it is set again.
+/// nothing. A timer that is set to an earlier time keeps it: when it fires, it is set again.
 void netpoll::arm(timer& which, nanotime when) {
     if (when == 0 || (which.place != 0 && timers_.when(which) <= when)) return;
     timers_.set(which, when);
@@ -153,7 +153,7 @@ nanotime netpoll::run_timers(nanotime delay) {
         if (timers_.next() != 0) {
             const nanotime present = now();
             if (timers_.next() <= present) timers_.expire(present, woken_, timers_a_turn);
-            if (timers_.next() != 0) { // it may be due as well, if too many were
+            if (timers_.next() != 0) { // the earliest of the rest, perhaps due
                 const auto left = std::max<nanotime>(timers_.next() - present, 0);
                 delay = delay < 0 ? left : std::min(delay, left);
             }
@@ -176,7 +176,7 @@ void netpoll::expire(timer& which, const expiry& at) {
     auto& pd = static_cast<poll_desc&>(which);
     pd.expire(at.now, [&](waiter& w) { at.woken.push_back(&w); });
     const nanotime next = pd.next_deadline();
-    if (next != 0) at.heap.set(pd, next); // a deadline that was moved, or the other direction's
+    if (next != 0) at.heap.set(pd, next); // postponed, or the other direction's
 }
 // [expire]
 

@@ -1,9 +1,9 @@
 #pragma once
 /// \file
-/// The poller together with its descriptors, their deadlines, and alarms. Go's internal/poll sees
-/// the runtime through the same functions: runtime/netpoll.go, poll_runtime_pollOpen and the like,
-/// and pollCache. Articles: "epoll的创建与事件注册" (runtime_pollServerInit, runtime_pollOpen) and
-/// "TCP的超时机制" (runtime_pollSetDeadline).
+/// The poller together with its descriptors, their deadlines, and alarms. Its functions are the
+/// ones by which Go's internal/poll calls the runtime. Go: runtime/netpoll.go, pollCache and the
+/// poll_runtime_ functions. Articles: "epoll的创建与事件注册" (runtime_pollServerInit,
+/// runtime_pollOpen) and "TCP的超时机制" (runtime_pollSetDeadline).
 
 #include "poll_desc.hpp"
 #include "poller.hpp"

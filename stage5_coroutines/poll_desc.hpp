@@ -25,8 +25,7 @@
 /// A poll_desc serves one descriptor after another. Each use is a generation with its own sequence
 /// number, whose lower 16 bits are the upper 16 of a state word. An event carries the number of the
 /// generation in which its descriptor was registered. If that one has ended, the numbers differ,
-/// and the event changes nothing. (Go compares pollDesc.fdseq before it changes the state word,
-/// and tolerates a spurious wake-up in between.)
+/// and the event changes nothing. (Go compares pollDesc.fdseq beforehand, and may wake in vain.)
 
 #include "timers.hpp"
 #include "waiter.hpp"
@@ -74,7 +73,7 @@ public:
     /// or `not_pollable`. Go: netpollcheckerr.
     [[nodiscard]] poll_status check(side s) const;
     /// Like check(), but also discards a pending event. The system call must follow: it finds what
-    /// the event was about. \return also `already_waiting`. Go: poll_runtime_pollReset.
+    /// the event was about. \return like check(), or `already_waiting`. Go: poll_runtime_pollReset.
     poll_status prepare(side s);
     /// Consumes a pending event, or parks `w`. The caller must ensure that there is only one call
     /// per direction at a time (Go: fdMutex). A second one gets `already_waiting`, but not always.
@@ -122,13 +121,14 @@ private:
     static constexpr word nil = 0, ready = 1, wait = 2; ///< a greater one: a waiter's address
     static constexpr word state_mask = (word{1} << 48) - 1;
     static constexpr word closing_bit = 1, error_bit = 2, cut_bit = 4, expired_bit = 8;
-    static constexpr nanotime expired = -1; ///< until the deadline is set again
+    static constexpr nanotime expired = -1; ///< kept until the deadline is set again
 
     /// Returns a generation's part of a state word, the upper 16 bits.
     static word life(std::uint32_t sequence) { return static_cast<word>(sequence) << 48; }
     static word expired_bit_of(side s) { return expired_bit << static_cast<unsigned>(s); }
     Atomic<word>& word_of(side s) { return words_[static_cast<std::size_t>(s)]; }
     Atomic<nanotime>& deadline_of(side s) { return deadlines_[static_cast<std::size_t>(s)]; }
+    /// Records an event (io_ready) or ends a wait. \return the waiter to wake. Go: netpollunblock
     waiter* unblock(side s, bool io_ready, std::uint32_t sequence);
 
     Atomic<word> words_[2]{};         ///< the state words. Go: rg, wg
@@ -252,7 +252,7 @@ bool basic_poll_desc<Atomic>::postpone(side s, nanotime when) {
     auto& deadline = deadline_of(s);
     nanotime old = deadline.load();
     // While a deadline runs, its timer is set for that time or an earlier one, and is set again
-    // when it fires too early. If it expires the deadline just now, the exchange fails.
+    // when it fires too early. If the timer expires the deadline just now, the exchange fails.
     return old > 0 && (when == 0 || when >= old) && deadline.compare_exchange_strong(old, when);
 }
 // [postpone]
