@@ -29,7 +29,7 @@ struct options {
     bool verbose = false;             ///< --verbose: note() prints
     /// --max-connections: how many may be open at once
     std::size_t max_connections = std::numeric_limits<std::size_t>::max();
-    std::chrono::nanoseconds grace = std::chrono::seconds(5); ///< --grace: for a graceful stop
+    std::chrono::nanoseconds grace = std::chrono::seconds(5); ///< --grace: the time for a stop
 };
 
 /// Reads the command line. Prints the answer to --help and --version, and the user's mistakes.

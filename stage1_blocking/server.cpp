@@ -3,7 +3,7 @@
 /// the threads themselves, and a way to wake those that sleep in a call when the server stops.
 ///
 ///     thread       how many        sleeps in                  ends
-///     accept loop  1               accept(), or for room      when the server stops, or it fails
+///     accept loop  1               accept(), wait_for_room()  on a stop, or if the listener fails
 ///     client       1 per client    read(), write()            with its connection
 ///     stop         1               read() of the stop event   after it has called server::stop()
 ///
@@ -127,7 +127,7 @@ connection::connection(server& server, accepted client)
     : server_(server), client_(std::move(client)) {
     const std::lock_guard lock(server_.mutex_);
     server_.open_.insert(client_.fd.get());
-    if (server_.stopping_) ::shutdown(client_.fd.get(), SHUT_RD); // stop() ran too early to do it
+    if (server_.stopping_) ::shutdown(client_.fd.get(), SHUT_RD); // stop() came before this client
 }
 
 connection::~connection() {
@@ -195,9 +195,10 @@ bool server::wait_for_room() {
     return !stopping_;
 }
 
-/// Pauses after a failed accept(), until a connection closes, but at most 5 ms; each failure in a
-/// row doubles that, up to 1 s. Without the pause the loop would use a whole core until a
-/// descriptor is free. Go's net/http pauses as long (Server.Serve), even if a connection closes.
+/// Pauses after a failed accept() until a connection closes or pause_ is over. pause_ is 5 ms, and
+/// each further failure doubles it, up to 1 s. Without the pause the loop would use a whole core
+/// until a descriptor is free. Go's net/http has the same pauses (Server.Serve), but there a
+/// connection that closes does not end them.
 void server::back_off(const syscall_error& reason) {
     complain(reason);
     std::unique_lock lock(mutex_);
@@ -262,7 +263,7 @@ std::expected<void, op_error> serve(listener listener, const options& options,
     }
     ready();
     auto ended = server.accept_loop();
-    request_stop(); // in case the listener has failed: connections still refer to `server`
+    request_stop(); // after a failure of the listener: drain() waits for stop()
     server.drain();
     return ended;
 }

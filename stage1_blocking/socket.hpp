@@ -67,8 +67,8 @@ std::expected<accepted, syscall_error> accept(int listener);
 
 /// True if accept() failed because of the listener itself, so that no later call can succeed. After
 /// any other error the accept loop pauses and tries again: one connection was lost, or descriptors
-/// or memory ran out. Go's net/http tries again only after a Temporary() error (Server.Serve), and
-/// ENOMEM is none.
+/// or memory ran out. Go's net/http tries again only after a Temporary() error (Server.Serve):
+/// EMFILE and ENFILE are such errors, ENOMEM is not.
 bool is_about_the_listener(const syscall_error& error);
 
 /// Reads the bytes that have arrived, at most the buffer's size; sleeps until there are some.

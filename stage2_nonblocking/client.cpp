@@ -75,7 +75,7 @@ std::expected<void, syscall_error> conversation::run() {
     for (const int fd : {socket_, STDIN_FILENO})
         if (const auto added = poller_.add(fd, interest::read); !added) return added;
     while (true) {
-        const auto ready = poller_.wait(poller::forever); // after an error, waits again
+        const auto ready = poller_.wait(poller::forever); // if it fails, nothing is ready
         for (const int fd : ready.value_or(std::span<const int>())) {
             if (fd == STDIN_FILENO) {
                 read_input();
@@ -91,7 +91,7 @@ std::expected<void, syscall_error> conversation::run() {
 
 void conversation::read_input() {
     const auto n = ::read(STDIN_FILENO, buffer_.data(), buffer_.size());
-    // EAGAIN: another program has made it non-blocking, and has read the bytes first.
+    // EAGAIN: another program has made standard input non-blocking, and has read its bytes first.
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
     if (n < 0) sent_ = std::unexpected(syscall_error{"read /dev/stdin", errno});
     poller_.remove(STDIN_FILENO);
@@ -113,7 +113,8 @@ void conversation::write_unsent() {
     }
     if (!unsent_.empty()) return;
     poller_.modify(socket_, interest::read);
-    if (taken) static_cast<void>(poller_.add(STDIN_FILENO, interest::read)); // cannot fail
+    // poll() accepts every descriptor, so add() cannot fail.
+    if (taken) static_cast<void>(poller_.add(STDIN_FILENO, interest::read));
 }
 
 std::expected<bool, syscall_error> conversation::print_output() {

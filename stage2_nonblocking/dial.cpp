@@ -56,8 +56,8 @@ bool is_connected_to_itself(int fd) {
     return local.family() != AF_UNIX && local.to_string() == peer.to_string();
 }
 
-/// Connects to one address; at most three times, if the socket is connected to itself.
-/// Go: sysDialer.doDialTCP, which also tries three times.
+/// Connects to one address. If the socket is then connected to itself, tries again, up to three
+/// times in all. Go: sysDialer.doDialTCP, which also tries three times.
 std::expected<unique_fd, std::string> dial_one(const address& to, const deadline& until) {
     auto fd = connect(to, until);
     for (int again = 0; again < 2 && fd && is_connected_to_itself(fd->get()); ++again)

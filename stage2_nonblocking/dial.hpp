@@ -15,11 +15,11 @@
 
 namespace stage2 {
 
-/// The time when an operation fails; none: it may take as long as it needs.
+/// The time at which an operation gives up. Without a value it never does.
 using deadline = std::optional<std::chrono::steady_clock::time_point>;
 
-/// Connects to `where`; fails with "i/o timeout" at `until`. The name lookup is not interrupted at
-/// that time, but it uses up time. Go: net.DialTimeout.
+/// Connects to `where`; fails with "i/o timeout" at `until`. The time for the name lookup counts,
+/// but a lookup that takes longer is not interrupted. Go: net.DialTimeout.
 std::expected<unique_fd, op_error> dial(const endpoint& where, const deadline& until);
 
 /// Tries the addresses in order until one can be connected to. Each may take an equal share of the

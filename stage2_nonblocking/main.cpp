@@ -4,7 +4,7 @@
 ///
 ///     step                         Go
 ///     end_on_stop_signals()        a program calls os/signal.Notify itself
-///     ignore_signals_of_writes()   the opposite for SIGPIPE: see there
+///     ignore_signals_of_writes()   does the opposite for SIGPIPE
 ///     open_standard_descriptors()  runtime.checkfds
 ///     raise_descriptor_limit()     syscall/rlimit.go
 

@@ -33,12 +33,12 @@ using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 
 constexpr std::size_t buffer_size = 64 * 1024;
-constexpr int accepts_a_turn = 64; ///< so that many new clients at once do not delay the others
+constexpr int accepts_a_turn = 64; ///< more at once would delay the present clients
 
 class server {
 public:
     server(listener listener, const options& options);
-    std::expected<void, syscall_error> begin(); ///< opens everything that run() needs
+    std::expected<void, syscall_error> begin(); ///< opens and registers what run() needs
     std::expected<void, op_error> run();
     [[nodiscard]] op_error failure(const syscall_error& reason) const;
 
@@ -132,7 +132,7 @@ void server::accept_some() {
             break;
         } else if (is_about_the_listener(client.error())) {
             failed_ = failure(client.error());
-            request_stop(); // serves the present clients to their end
+            request_stop(); // a graceful stop: the present clients are still served
             break;
         } else {
             back_off(client.error());
@@ -172,8 +172,9 @@ void server::advance(int fd) {
 }
 
 // [settle]
-/// Updates the poller and the table after a connection has been served: removes it if it is closed,
-/// otherwise watches for what it wants now. \param watched what the poller watches for so far
+/// Updates the poller and the table after a connection has been served. Removes a closed connection
+/// from both; for any other, the poller watches for what the connection wants now.
+/// \param watched what the poller has watched for so far
 void server::settle(connections::iterator which, interest watched) {
     const auto& connection = which->second;
     if (connection.is_closed()) {
@@ -190,7 +191,7 @@ void server::settle(connections::iterator which, interest watched) {
 /// handler ends the process.
 void server::take_stop_request() {
     std::uint64_t requests = 0;
-    // There may be no request: "spin" reports every descriptor, and rest() only checks.
+    // There may be no request: "spin" reports this descriptor each time, and rest() only tries.
     if (::read(stop_event_.get(), &requests, sizeof requests) < 0) return;
     stopping_ = true;
     grace_ends_ = clock::now() + options_.grace;
@@ -210,18 +211,18 @@ void server::sweep() {
     }
 }
 
-/// Sleeps for 100 ms after the poller has failed, because it would fail again at once: poll() does
-/// if more descriptors are open than RLIMIT_NOFILE allows now. Then checks itself whether a stop is
-/// requested, because the poller cannot report it.
+/// Sleeps for 100 ms after the poller has failed, because it would fail again at once: poll() fails
+/// if it watches more descriptors than RLIMIT_NOFILE allows now. Then checks itself whether a stop
+/// is requested, because the poller cannot report it.
 void server::rest(const syscall_error& reason) {
     complain(reason);
     std::this_thread::sleep_for(100ms);
     take_stop_request();
 }
 
-/// Stops accepting for 5 ms after a failed accept; each failure in a row doubles that, up to 1 s.
-/// A connection that closes ends the pause. Go's net/http pauses as long when descriptors run out
-/// (Server.Serve), even if a connection closes.
+/// Stops accepting for pause_ after a failed accept, or until a connection closes. pause_ is 5 ms,
+/// and each further failure doubles it, up to 1 s. Go's net/http has the same pauses when
+/// descriptors run out (Server.Serve), but there a connection that closes does not end them.
 void server::back_off(const syscall_error& reason) {
     complain(reason);
     accept_again_ = clock::now() + pause_;

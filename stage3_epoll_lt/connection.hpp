@@ -24,7 +24,7 @@ namespace stage3 {
 ///                                              lingering, when all have been sent, after finish()
 ///     lingering  the client has acknowledged   closed
 ///                all bytes, or sends its FIN
-///     any        (end of stream, or an error)  closed
+///     any        -                             closed, at the end of the stream or on an error
 ///
 /// In state `writing` nothing is read. So TCP itself stops a client that sends but never reads, and
 /// at most one buffer is stored for it.
@@ -54,8 +54,8 @@ public:
     void finish();
     /// Ends the conversation now, even if bytes are left unsent.
     void close();
-    /// Like close(), but the client gets a reset. For a client that cannot get all its bytes:
-    /// after a normal end it would take them for complete.
+    /// Like close(), but the client gets a reset. For a client that will not get all its bytes:
+    /// with a normal end it would believe that it has got all of them.
     void cut_off();
 
 private:

@@ -63,8 +63,8 @@ std::expected<unique_fd, syscall_error> listen_stream(const address& where) {
 }
 // [listen]
 
-/// After so many lost connections in a row, accept() returns an error. If it tried on without a
-/// limit, the server could neither pause nor stop while every call of accept4 fails.
+/// After so many lost connections in a row, accept() returns an error. Without this limit the
+/// server could neither pause nor stop while every call of accept4 fails.
 constexpr int most_lost = 64;
 
 /// True if the error `number` belongs to the network of the connection that accept4 was about to
@@ -130,7 +130,7 @@ std::expected<accepted, syscall_error> accept(int listener) {
 // [accept]
 
 bool is_about_the_listener(const syscall_error& error) {
-    const int number = error.number; // EINVAL: it no longer listens
+    const int number = error.number; // EINVAL: the socket no longer listens
     return number == EBADF || number == EFAULT || number == EINVAL || number == ENOTSOCK ||
            number == EOPNOTSUPP;
 }

@@ -49,8 +49,8 @@ struct address {
         sockaddr_in6 in6; ///< AF_INET6; the port is in network byte order
         sockaddr_un un;   ///< AF_UNIX; an abstract name begins with a zero byte
     };
-    /// The number of bytes in use. Before a call such as accept4 fills the address in: the number
-    /// of bytes that it may fill.
+    /// The number of bytes in use. While the address is empty: how many a call such as accept4 may
+    /// fill.
     socklen_t length = sizeof(sockaddr_storage);
     bool ipv6_only = false; ///< the value of IPV6_V6ONLY for a socket with this address
 

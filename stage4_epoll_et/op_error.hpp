@@ -25,7 +25,7 @@ inline std::string lower_first(std::string text) {
 /// another line of the log, or contain commands to the terminal.
 inline std::string printable(std::string_view name) {
     auto quoted = fmt::format("{:?}", name);
-    const bool is_plain = quoted.size() == name.size() + 2; // the quotes alone were added
+    const bool is_plain = quoted.size() == name.size() + 2; // only the quotes were added
     return is_plain ? std::string(name) : quoted;
 }
 

@@ -19,7 +19,7 @@ namespace {
 /// The eventfd that the first signal writes to. -1 before it is opened, and again after the first
 /// request.
 std::atomic<int> stop_event = -1;
-// With a lock, the handler could wait for a lock that the interrupted code holds.
+// An atomic with a lock inside would not do: the interrupted code could hold the lock.
 static_assert(std::atomic<int>::is_always_lock_free);
 
 // [on_stop_signal]
