@@ -37,9 +37,10 @@ void raise_descriptor_limit() {
 }
 
 /// Ignores SIGPIPE and SIGXFSZ. Otherwise the server would end when it writes a line to a log that
-/// nothing reads any more, or to a file that may not grow (ulimit -f); now that write just fails.
-/// Sockets do not need this, because write() passes MSG_NOSIGNAL. Unlike Go, where SIGPIPE of
-/// standard output or standard error ends the process. Go: runtime.sigpipe.
+/// nothing reads any more, or to a file that may not grow (ulimit -f). With the signals ignored,
+/// only that write fails. Sockets do not need this, because write() passes MSG_NOSIGNAL. Go does
+/// the opposite: a write to a closed standard output or error ends the process with SIGPIPE.
+/// Go: runtime.sigpipe.
 void ignore_signals_of_writes() {
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGXFSZ, SIG_IGN);
