@@ -1,6 +1,10 @@
 /// \file
-/// Dials, sends standard input, prints what comes back. Two threads, because one that sleeps in
-/// read() cannot write.
+/// The client of "Client端": connects, sends standard input, prints what comes back. It has two
+/// threads, because a thread that sleeps in read() cannot write.
+///
+///     thread  function        sleeps in
+///     main    print_output()  read() of the socket
+///     second  send_input()    read() of standard input, write() to the socket
 
 #include "dial.hpp"
 #include "log.hpp"
@@ -33,19 +37,19 @@ namespace {
 
 constexpr std::size_t buffer_size = 64 * 1024;
 
-std::mutex sending; ///< held while write() sleeps or fails; protects what follows
-/// Why not all of standard input was sent, if so. print_output() finds the end of the stream then,
-/// and would take it for the end of the answer.
+std::mutex sending; ///< held by send_input() while it writes; protects `unsent`
+/// The error that kept send_input() from sending all of standard input, if there was one. Without
+/// it, main() would take the end of the server's stream for the end of a complete answer.
 std::optional<syscall_error> unsent;
 
-/// Sleeps until a standard stream is ready. Only needed if another program, which has the same
-/// terminal or pipe, has made it non-blocking.
+/// Sleeps until a standard stream is ready. Needed only if another program that uses the same
+/// terminal or pipe has made it non-blocking.
 void wait_until_ready(int fd, short events) {
     pollfd stream{fd, events, 0};
     ::poll(&stream, 1, -1);
 }
 
-/// Reads standard input; 0 is its end.
+/// Reads from standard input. \return the number of bytes, 0 at its end; or an error
 std::expected<std::size_t, syscall_error> read_input(std::span<char> buffer) {
     while (true) {
         const auto n = ::read(STDIN_FILENO, buffer.data(), buffer.size());
@@ -57,7 +61,7 @@ std::expected<std::size_t, syscall_error> read_input(std::span<char> buffer) {
     }
 }
 
-/// Writes all of it to standard output.
+/// Writes all of `bytes` to standard output.
 std::expected<void, syscall_error> write_output(std::span<const char> bytes) {
     while (!bytes.empty()) {
         const auto n = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
@@ -71,7 +75,7 @@ std::expected<void, syscall_error> write_output(std::span<const char> bytes) {
     return {};
 }
 
-/// Sends standard input to the server, then the end of file.
+/// Sends standard input to the server, and a FIN at its end.
 void send_input(int socket, std::vector<char> buffer) {
     while (true) {
         const auto n = read_input(buffer);
@@ -85,7 +89,7 @@ void send_input(int socket, std::vector<char> buffer) {
     ::shutdown(socket, SHUT_WR);
 }
 
-/// Prints what the server sends, until its end of file.
+/// Prints what the server sends, until the end of the stream.
 std::expected<void, syscall_error> print_output(int socket) {
     std::vector<char> buffer(buffer_size);
     while (true) {
@@ -97,8 +101,8 @@ std::expected<void, syscall_error> print_output(int socket) {
     }
 }
 
-/// "read /dev/stdin: is a directory", or "read tcp 127.0.0.1:80: read: connection reset by peer".
-/// Go: fs.PathError, net.OpError.
+/// Returns "read /dev/stdin: is a directory" for a standard stream, and for the socket
+/// "read tcp 127.0.0.1:80: read: connection reset by peer". Go: fs.PathError, net.OpError.
 std::string message(const syscall_error& error, const std::string& network,
                     const std::string& address) {
     if (error.call.contains('/')) return error.message();
@@ -130,17 +134,17 @@ int main(int argc, char** argv) try {
         log("{}", socket.error().message());
         return 1;
     }
-    std::vector<char> buffer(buffer_size); // not in the thread, where nothing catches bad_alloc
-    // Detached, because it may sleep in read() when everything else has been done.
+    std::vector<char> buffer(buffer_size); // allocated here: the thread does not catch bad_alloc
+    // Detached: it may still sleep in read() when the program ends.
     std::thread(send_input, socket->get(), std::move(buffer)).detach();
     auto ended = print_output(socket->get());
-    ::shutdown(socket->get(), SHUT_RDWR); // otherwise a write that sleeps would go on sleeping
+    ::shutdown(socket->get(), SHUT_RDWR); // wakes the thread in write(): it holds `sending`
     const std::scoped_lock lock(sending);
     if (ended && unsent) ended = std::unexpected(*unsent);
     if (ended) return 0;
     log("{}", message(ended.error(), where->network, text));
     return 1;
-} catch (const std::exception& error) { // no thread, no memory
+} catch (const std::exception& error) { // no memory, or no thread could be started
     log("stage1_client: {}", error.what());
     return 1;
 }

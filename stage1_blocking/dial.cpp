@@ -1,5 +1,5 @@
 /// \file
-/// Top-down: the name, its addresses, one address.
+/// dial() resolves the name, dial_serial() tries its addresses, dial_one() and connect() try one.
 
 #include "dial.hpp"
 
@@ -23,8 +23,8 @@ std::expected<unique_fd, std::string> connect(const address& to) {
 }
 // [connect]
 
-/// Linux lets a socket connect to itself, if the port that the kernel chose for it happens to be
-/// the one it calls and nobody listens there. Go: selfConnect.
+/// True if the socket is connected to itself. Linux allows that, and it can happen if no program
+/// listens at the port, and the kernel gives this very port to the socket. Go: selfConnect.
 bool is_connected_to_itself(int fd) {
     address local, peer;
     ::getsockname(fd, &local.any, &local.length);
@@ -32,7 +32,8 @@ bool is_connected_to_itself(int fd) {
     return local.family() != AF_UNIX && local.to_string() == peer.to_string();
 }
 
-/// Go: sysDialer.doDialTCP, which also tries three times.
+/// Connects to one address. If the socket is then connected to itself, tries again, up to three
+/// times in all. Go: sysDialer.doDialTCP, which also tries three times.
 std::expected<unique_fd, std::string> dial_one(const address& to) {
     auto fd = connect(to);
     for (int again = 0; again < 2 && fd && is_connected_to_itself(fd->get()); ++again)
@@ -50,7 +51,7 @@ std::expected<unique_fd, op_error> dial(const endpoint& where) {
 
 std::expected<unique_fd, op_error> dial_serial(const std::string& network,
                                                const std::vector<address>& addresses) {
-    std::expected<unique_fd, op_error> first; // an error as soon as one address has failed
+    std::expected<unique_fd, op_error> first; // becomes the first address's error
     for (const auto& to : addresses) {
         auto fd = dial_one(to);
         if (fd) return std::move(*fd);

@@ -1,6 +1,6 @@
 /// \file
-/// The first version of every server, and why it does not do: while it sleeps in read() for one
-/// client, nobody is in accept() for the next.
+/// The simplest server, and why it is not enough: it has one thread, so while it sleeps in read()
+/// for one client it cannot accept the next.
 
 #include "log.hpp"
 #include "options.hpp"
@@ -28,7 +28,7 @@ int main(int argc, char** argv) {
     // [one_at_a_time]
     while (const auto client = accept(listener->fd.get())) {
         while (true) {
-            const auto n = read(client->fd.get(), buffer); // sleeps, and the next client with it
+            const auto n = read(client->fd.get(), buffer); // sleeps, and the next client waits
             if (!n || *n == 0) break;
             if (!write(client->fd.get(), std::span(buffer).first(*n))) break;
         }

@@ -1,10 +1,17 @@
 /// \file
-/// A thread per connection. The threads sleep in accept() and read(), inside the kernel; what
-/// costs is the threads themselves, and waking them when the server has to stop.
+/// The server of stage 1: a thread per connection takes the place of Go's goroutine. The price is
+/// the threads themselves, and a way to wake those that sleep in a call when the server stops.
+///
+///     thread       how many        sleeps in                  ends
+///     accept loop  1               accept(), wait_for_room()  on a stop, or if the listener fails
+///     client       1 per client    read(), write()            with its connection
+///     stop         1               read() of the stop event   after it has called server::stop()
+///
+/// The functions, and what each of them calls:
 ///
 ///     serve ── server::accept_loop ── accept, connection, start_thread
 ///                                     └ connection::handle ── read, write
-///     a thread that waits for a signal ── server::stop ── shutdown() wakes all of them
+///     the stop thread ── server::stop ── shutdown() wakes the other threads
 
 #include "server.hpp"
 
@@ -35,8 +42,8 @@ namespace {
 using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 
-/// The default of 8 MiB is address space for a thousand clients; what is touched of it is memory.
-/// A goroutine begins with 2 KiB.
+/// Stack per client, instead of the default 8 MiB. Only pages that are touched use memory; the
+/// rest is address space. A goroutine starts with as little as 2 KiB.
 constexpr std::size_t stack_size = 64 * 1024;
 constexpr std::size_t buffer_size = 16 * 1024;
 
@@ -46,30 +53,31 @@ public:
         : listener_(std::move(listener)), options_(options) {}
 
     std::expected<void, op_error> accept_loop();
-    void stop();  ///< may be called from any thread
-    void drain(); ///< returns when stop() was called and the last connection is closed
+    void stop();  ///< may be called on any thread
+    void drain(); ///< waits for stop(), then until the last connection is closed
     [[nodiscard]] op_error failure(const syscall_error& reason) const;
 
 private:
     friend class connection;
     bool wait_for_room();
-    int go(accepted client); ///< 0 or an errno
+    int go(accepted client); ///< returns 0 or an error number
     void back_off(const syscall_error& reason);
     void complain(const syscall_error& reason);
 
     listener listener_;
     options options_;
-    std::chrono::milliseconds pause_ = 5ms; ///< of the accept loop only
-    clock::time_point last_complaint_ = {}; ///< of the accept loop only
-    std::atomic<bool> stopping_ = false;    ///< written under mutex_, once
-    clock::time_point grace_ends_ = {};     ///< written before stopping_, read after it
-    std::mutex mutex_;                      ///< protects what follows
-    std::condition_variable changed_;       ///< a connection closed, or the server stops
-    std::unordered_set<int> open_;          ///< a descriptor leaves before it is closed
-    bool closed_one_ = false;               ///< since accept() was last called
+    std::chrono::milliseconds pause_ = 5ms; ///< used by the accept loop's thread only
+    clock::time_point last_complaint_ = {}; ///< used by the accept loop's thread only
+    std::atomic<bool> stopping_ = false;    ///< set once, under mutex_
+    clock::time_point grace_ends_ = {};     ///< set before stopping_, read only if that is true
+    std::mutex mutex_;                      ///< protects the members below
+    std::condition_variable changed_;       ///< a connection has closed, or the server stops
+    std::unordered_set<int> open_;          ///< the descriptors of all connections
+    bool closed_one_ = false;               ///< a connection closed since the last accept()
 };
 
-/// A client that the server knows of, from before its thread exists until it is closed.
+/// A client. It is in server::open_ from its construction, before its thread exists, until its
+/// destruction.
 class connection {
 public:
     connection(server& server, accepted client);
@@ -84,7 +92,8 @@ private:
 };
 
 // [handle]
-/// The articles' handleConnection: as simple as a program about one client can be.
+/// Echoes until the client's stream ends, a call fails, or the server stops. This is the articles'
+/// handleConnection. It can be this simple because each call sleeps until it has a result.
 void connection::handle() {
     std::array<char, buffer_size> buffer;
     note("serving", client_.peer);
@@ -101,10 +110,11 @@ void connection::handle() {
 }
 // [handle]
 
-/// Before the end of a client that may still be sending: closing now would answer what it sends
-/// with a reset, and destroy what is under way to it. The kernel wakes nobody when the client has
-/// everything, hence the short sleeps. (No SHUT_WR: together with stop()'s SHUT_RD it would make
-/// the kernel itself send that reset.)
+/// Waits until the client has acknowledged everything or the grace period ends, and discards what
+/// the client still sends. The danger: if unread input were left, close() would send a reset, and
+/// that would destroy bytes on their way to the client. The kernel does not report an
+/// acknowledgement, so this function checks every 10 ms. (It does not use SHUT_WR: together with
+/// the SHUT_RD of stop(), the kernel itself would then answer input with a reset.)
 void connection::linger() {
     std::array<char, 4096> unread;
     while (!is_all_acknowledged(client_.fd.get()) && clock::now() < server_.grace_ends_) {
@@ -117,12 +127,13 @@ connection::connection(server& server, accepted client)
     : server_(server), client_(std::move(client)) {
     const std::lock_guard lock(server_.mutex_);
     server_.open_.insert(client_.fd.get());
-    if (server_.stopping_) ::shutdown(client_.fd.get(), SHUT_RD); // stop() came too early for us
+    if (server_.stopping_) ::shutdown(client_.fd.get(), SHUT_RD); // stop() came before this client
 }
 
 connection::~connection() {
-    // Closed under the lock: stop() must not shut down whoever gets this number next. Told under
-    // the lock: the last connection's server is gone as soon as drain() can see that it left.
+    // Leave open_ and close under the same lock: otherwise stop() could shut down a later socket
+    // with the same number. Notify under it, too: once drain() sees that open_ is empty, serve()
+    // destroys the server, and changed_ with it.
     const std::lock_guard lock(server_.mutex_);
     server_.open_.erase(client_.fd.get());
     client_.fd.reset();
@@ -130,7 +141,8 @@ connection::~connection() {
     server_.changed_.notify_all();
 }
 
-/// The `go` statement, at the price of a thread. \return 0 or what pthread_create says
+/// Calls client->handle() on a new thread, as Go's `go` statement does on a new goroutine.
+/// \return 0, or the error number of pthread_create
 int start_thread(std::unique_ptr<connection> client) {
     pthread_attr_t attributes;
     ::pthread_attr_init(&attributes);
@@ -144,7 +156,7 @@ int start_thread(std::unique_ptr<connection> client) {
     pthread_t thread{};
     const int error = ::pthread_create(&thread, &attributes, body, client.get());
     ::pthread_attr_destroy(&attributes);
-    if (error == 0) static_cast<void>(client.release()); // the thread's from here on
+    if (error == 0) static_cast<void>(client.release()); // the thread owns it now
     return error;
 }
 
@@ -156,7 +168,7 @@ std::expected<void, op_error> server::accept_loop() {
             const int error = go(std::move(*client));
             if (error == 0)
                 pause_ = 5ms;
-            else // the client is gone, which is better than all of them
+            else // only this client is dropped; the others are served
                 back_off(syscall_error{"pthread_create", error});
         } else if (!is_about_the_listener(client.error())) {
             back_off(client.error());
@@ -174,7 +186,8 @@ int server::go(accepted client) try {
     return ENOMEM;
 }
 
-/// --max-connections: who is not accepted waits in the kernel's backlog.
+/// Waits while --max-connections clients are connected; more clients wait in the kernel's backlog.
+/// \return false if the server is stopping
 bool server::wait_for_room() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return stopping_ || open_.size() < options_.max_connections; });
@@ -182,8 +195,10 @@ bool server::wait_for_room() {
     return !stopping_;
 }
 
-/// Trying again at once would take a whole core until a descriptor is free. Go's net/http waits
-/// as long, 5 ms doubling to 1 s (Server.Serve), but not for a connection to close.
+/// Pauses after a failed accept() until a connection closes or pause_ is over. pause_ is 5 ms, and
+/// each further failure doubles it, up to 1 s. Without the pause the loop would use a whole core
+/// until a descriptor is free. Go's net/http has the same pauses (Server.Serve), but there a
+/// connection that closes does not end them.
 void server::back_off(const syscall_error& reason) {
     complain(reason);
     std::unique_lock lock(mutex_);
@@ -191,13 +206,14 @@ void server::back_off(const syscall_error& reason) {
     pause_ = std::min<std::chrono::milliseconds>(pause_ * 2, 1s);
 }
 
-/// Once a second at most: who is out of descriptors is so thousands of times.
+/// Logs the error, but at most once a second: when descriptors run out, accept() fails thousands
+/// of times.
 void server::complain(const syscall_error& reason) try {
     if (clock::now() - last_complaint_ < 1s) return;
     last_complaint_ = clock::now();
     log("{}", failure(reason).message());
 } catch (const std::bad_alloc&) {
-    // There is not even memory to say so.
+    // No memory for the line, so nothing is logged.
 }
 
 op_error server::failure(const syscall_error& reason) const {
@@ -205,9 +221,10 @@ op_error server::failure(const syscall_error& reason) const {
 }
 
 // [stop]
-/// How to wake a thread that sleeps in the kernel? A flag is not seen there, a signal is lost if
-/// it comes just before the call, and closing the descriptor leaves a number that somebody else
-/// may get. shutdown() is remembered by the socket: accept() fails, read() returns 0, now or later.
+/// Wakes every thread that sleeps in accept() or read(). Only shutdown() is safe for that, because
+/// the socket remembers it: accept() fails and read() returns 0, in this call or in the next. A
+/// thread that sleeps does not look at a flag; a signal is lost if it arrives just before the
+/// call; and after close() another socket could get the number before the thread uses it again.
 void server::stop() {
     const std::lock_guard lock(mutex_);
     grace_ends_ = clock::now() + options_.grace;
@@ -223,7 +240,7 @@ void server::drain() {
     changed_.wait(lock, [&] { return stopping_.load(); });
     const auto all_left = [&] { return open_.empty(); };
     if (changed_.wait_until(lock, grace_ends_, all_left)) return;
-    for (const int fd : open_) ::shutdown(fd, SHUT_RDWR); // wakes who sleeps in write()
+    for (const int fd : open_) ::shutdown(fd, SHUT_RDWR); // wakes threads in write()
     changed_.wait(lock, all_left);
 }
 
@@ -234,7 +251,7 @@ std::expected<void, op_error> serve(listener listener, const options& options,
     server server(std::move(listener), options);
     const auto event = open_stop_event();
     if (!event) return std::unexpected(server.failure(event.error()));
-    // A thread that waits for the request may do what a signal handler must not: lock a mutex.
+    // The request to stop is handled by a thread: a signal handler must not lock a mutex.
     try {
         std::thread([&server, number = event->get()] {
             std::uint64_t requests = 0;
@@ -246,7 +263,7 @@ std::expected<void, op_error> serve(listener listener, const options& options,
     }
     ready();
     auto ended = server.accept_loop();
-    request_stop(); // if accept() has failed: there are clients still, and they refer to `server`
+    request_stop(); // after a failure of the listener: drain() waits for stop()
     server.drain();
     return ended;
 }

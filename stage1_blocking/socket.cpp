@@ -1,5 +1,6 @@
 /// \file
-/// Top-down: listen and its steps, accept, read, write, the end of a connection.
+/// The calls in the order of a connection's life: listen() with its steps, accept(), read(),
+/// write(), the end.
 
 #include "socket.hpp"
 
@@ -21,7 +22,7 @@ bool set_option(int fd, int level, int name, int value) {
     return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
 }
 
-/// Go: net.listenerBacklog, maxListenerBacklog: as long a queue as the system allows.
+/// Returns the longest backlog that the system allows. Go: net.listenerBacklog, maxListenerBacklog.
 int listener_backlog() {
     static const int backlog = [] {
         int limit = 0;
@@ -31,9 +32,9 @@ int listener_backlog() {
     return backlog;
 }
 
-/// Go: setDefaultSockopts, setDefaultListenerSockopts, and newTCPConn's options of a connection:
-/// Linux hands TCP_NODELAY and keep-alive down from the listener to what it accepts, which saves
-/// five calls a connection.
+/// Sets a listener's options, and those that its connections inherit: Linux copies TCP_NODELAY and
+/// keep-alive from the listener to each accepted socket, which saves five calls per connection.
+/// Go: setDefaultSockopts, setDefaultListenerSockopts; newTCPConn, which sets them per connection.
 void set_listener_options(int fd, const address& where) {
     if (where.family() == AF_UNIX) return;
     if (where.family() == AF_INET6)
@@ -41,13 +42,13 @@ void set_listener_options(int fd, const address& where) {
     set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 15);  // seconds of silence before the first probe
+    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 15);  // idle seconds before the first probe
     set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 15); // seconds between probes
-    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 9);    // unanswered probes until it is dead
+    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 9);    // unanswered probes before it is dead
 }
 
 // [listen]
-/// Go: net.sysSocket and netFD.listenStream.
+/// Opens a socket, binds it to `where` and listens. Go: net.sysSocket and netFD.listenStream.
 std::expected<unique_fd, syscall_error> listen_stream(const address& where) {
     unique_fd fd{::socket(where.family(), SOCK_STREAM | socket_flags, 0)};
     if (!fd) return std::unexpected(syscall_error{"socket", errno});
@@ -60,11 +61,12 @@ std::expected<unique_fd, syscall_error> listen_stream(const address& where) {
 }
 // [listen]
 
-/// Where accept4 fails for ever, accept() must return, so that the server can rest, and stop.
+/// After so many lost connections in a row, accept() returns an error. Without this limit the
+/// server could neither pause nor stop while every call of accept4 fails.
 constexpr int most_lost = 64;
 
-/// Linux reports errors of the new connection's network through accept; accept(2) asks servers
-/// to treat them like EAGAIN and go on with the next connection.
+/// True if the error `number` belongs to the network of the connection that accept4 was about to
+/// return. accept(2) asks servers to treat such errors like EAGAIN and to try again.
 bool is_about_a_lost_connection(int number) {
     switch (number) {
     case ECONNABORTED:
@@ -81,8 +83,9 @@ bool is_about_a_lost_connection(int number) {
     }
 }
 
-/// How errors call an address: as it was written if it is every interface, whichever one
-/// stands for that here; a name as what it was looked up to. Go: TCPAddr.String
+/// Returns a listener's address as error texts show it. Every interface is shown as the user wrote
+/// it (":80", "0.0.0.0:80"), also where `[::]` is used for it. A name is shown as the address that
+/// was found for it. Go: TCPAddr.String
 std::string asked_for(const endpoint& where, const address& found) {
     if (!where.host.empty() && where.host != "0.0.0.0") return found.to_string();
     return fmt::format("{}:{}", where.host, where.port);
@@ -125,7 +128,7 @@ std::expected<accepted, syscall_error> accept(int listener) {
 // [accept]
 
 bool is_about_the_listener(const syscall_error& error) {
-    const int number = error.number; // EINVAL: it does not listen any more
+    const int number = error.number; // EINVAL: the socket no longer listens
     return number == EBADF || number == EFAULT || number == EINVAL || number == ENOTSOCK ||
            number == EOPNOTSUPP;
 }
@@ -159,9 +162,9 @@ int unacknowledged(int fd) {
 bool is_all_acknowledged(int fd) {
     tcp_info info{};
     socklen_t size = sizeof info;
-    // A Unix socket has no such thing: its bytes are in the peer's queue already.
+    // A Unix socket has no TCP_INFO, and its bytes are in the peer's receive queue already.
     if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return true;
-    if (info.tcpi_state == TCP_CLOSE) return true; // reset: there is nobody to wait for
+    if (info.tcpi_state == TCP_CLOSE) return true; // after a reset nothing more is acknowledged
     return unacknowledged(fd) == 0;
 }
 

@@ -1,6 +1,6 @@
 /// \file
-/// Dials, sends standard input, prints what comes back. One thread, because nothing here waits but
-/// the poller.
+/// The client of "Client端": connects, sends standard input, prints what comes back. One thread is
+/// enough, because the poller waits for both directions at once.
 
 #include "dial.hpp"
 #include "log.hpp"
@@ -31,9 +31,9 @@ namespace {
 
 constexpr std::size_t buffer_size = 64 * 1024;
 
-/// Writes all of it to standard output. Sleeps while that is full, because nothing else could be
-/// printed until there is room; a non-blocking one, which another program with the same terminal or
-/// pipe has made so, is waited for like a blocking one.
+/// Writes all of `bytes` to standard output. Sleeps while standard output has no room. It uses
+/// poll() for that if standard output is non-blocking: another program that uses the same terminal
+/// or pipe may have made it so.
 std::expected<void, syscall_error> write_output(std::span<const char> bytes) {
     pollfd room{STDOUT_FILENO, POLLOUT, 0};
     while (!bytes.empty()) {
@@ -48,8 +48,8 @@ std::expected<void, syscall_error> write_output(std::span<const char> bytes) {
     return {};
 }
 
-/// Both directions at once. Standard input is read only when what came from it before has been
-/// sent, so that a server that takes nothing makes us stop reading, too.
+/// Sends and receives at the same time. Reads standard input only when all earlier input has been
+/// sent, so that at most one buffer is stored for a server that reads nothing.
 class conversation {
 public:
     explicit conversation(int socket) : socket_(socket) {}
@@ -58,23 +58,24 @@ public:
 private:
     void read_input();
     void write_unsent();
-    std::expected<bool, syscall_error> print_output(); ///< false at the end
+    std::expected<bool, syscall_error> print_output(); ///< false at the end of the stream
 
     int socket_;
     poller poller_{wait_method::poll};
     std::vector<char> buffer_ = std::vector<char>(buffer_size);
     std::vector<char> unsent_;
-    std::expected<void, syscall_error> sent_; ///< or why not all could be
+    std::expected<void, syscall_error> sent_; ///< an error if not all of the input was sent
 };
 
 std::expected<void, syscall_error> conversation::run() {
-    // The writing end of a pipe, for one, would never become readable.
+    // The call fails if standard input cannot be read: it may be the write end of a pipe. Without
+    // this check the poller would wait for it, and it never becomes readable.
     if (::read(STDIN_FILENO, buffer_.data(), 0) < 0)
         return std::unexpected(syscall_error{"read /dev/stdin", errno});
     for (const int fd : {socket_, STDIN_FILENO})
         if (const auto added = poller_.add(fd, interest::read); !added) return added;
     while (true) {
-        const auto ready = poller_.wait(poller::forever); // without memory, it is asked again
+        const auto ready = poller_.wait(poller::forever); // if it fails, nothing is ready
         for (const int fd : ready.value_or(std::span<const int>())) {
             if (fd == STDIN_FILENO) {
                 read_input();
@@ -90,7 +91,7 @@ std::expected<void, syscall_error> conversation::run() {
 
 void conversation::read_input() {
     const auto n = ::read(STDIN_FILENO, buffer_.data(), buffer_.size());
-    // EAGAIN: another program has made it non-blocking, and has read what there was.
+    // EAGAIN: another program has made standard input non-blocking, and has read its bytes first.
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
     if (n < 0) sent_ = std::unexpected(syscall_error{"read /dev/stdin", errno});
     poller_.remove(STDIN_FILENO);
@@ -104,7 +105,7 @@ void conversation::read_input() {
 
 void conversation::write_unsent() {
     const auto taken = write(socket_, unsent_);
-    if (!taken) { // to be said after what the server still has to say
+    if (!taken) { // run() returns the error, after the rest of the output
         sent_ = std::unexpected(taken.error());
         unsent_.clear();
     } else {
@@ -112,7 +113,8 @@ void conversation::write_unsent() {
     }
     if (!unsent_.empty()) return;
     poller_.modify(socket_, interest::read);
-    if (taken) static_cast<void>(poller_.add(STDIN_FILENO, interest::read)); // poll takes any
+    // poll() accepts every descriptor, so add() cannot fail.
+    if (taken) static_cast<void>(poller_.add(STDIN_FILENO, interest::read));
 }
 
 std::expected<bool, syscall_error> conversation::print_output() {
@@ -124,8 +126,8 @@ std::expected<bool, syscall_error> conversation::print_output() {
     return *n > 0;
 }
 
-/// "read /dev/stdin: is a directory", or "read tcp 127.0.0.1:80: read: connection reset by peer".
-/// Go: fs.PathError, net.OpError.
+/// Returns "read /dev/stdin: is a directory" for a standard stream, and for the socket
+/// "read tcp 127.0.0.1:80: read: connection reset by peer". Go: fs.PathError, net.OpError.
 std::string message(const syscall_error& error, const std::string& network,
                     const std::string& address) {
     if (error.call.contains('/')) return error.message();

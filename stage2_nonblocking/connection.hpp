@@ -1,8 +1,8 @@
 #pragma once
 /// \file
-/// What one thread's stack has held in the stage before, and a goroutine's holds in Go: where the
-/// conversation with one client stands. Nobody sleeps in its calls any more, so the place where
-/// somebody would have slept needs a name.
+/// The conversation with one client, as a state machine. In stage 1 the client's thread remembers
+/// how far the conversation is, and in Go its goroutine does. Here no call on a socket sleeps. So
+/// each place where stage 1's thread would sleep is a state, and the state must be stored.
 
 #include "poller.hpp"
 #include "socket.hpp"
@@ -13,42 +13,49 @@
 
 namespace stage2 {
 
-/// One client, as a state machine:
+/// One client, as a state machine. Not thread-safe.
 ///
-///     state      waits for        leaves it when            to
-///     reading    bytes            the client takes less     writing
-///                                 than it sent
-///                                 finish()                  lingering
-///     writing    room to write    nothing is owed           reading, or
-///                                 any more                  lingering after finish()
-///     lingering  nothing in       the client has            closed
-///                flight           everything
-///     any        -                end of file, an error     closed
+///     state      waits until                   next state
+///     reading    bytes have arrived            reading, if all of them could be sent back
+///                                              writing, if some are left unsent
+///                                              lingering, after finish()
+///     writing    the send buffer has room      writing, while bytes are left unsent
+///                                              reading, when all have been sent
+///                                              lingering, when all have been sent, after finish()
+///     lingering  the client has acknowledged   closed
+///                all bytes, or sends its FIN
+///     any        -                             closed, at the end of the stream or on an error
 ///
-/// While bytes are owed nothing is read, so a client that sends and never reads is held back by
-/// TCP itself, and at most one buffer is kept for it. Not thread-safe.
+/// In state `writing` nothing is read. So TCP itself stops a client that sends but never reads, and
+/// at most one buffer is stored for it.
 class connection {
 public:
-    /// Begins with `reading`; the poller has yet to be told.
+    /// Begins in state `reading`. The caller must add the descriptor to the poller.
     explicit connection(accepted client);
 
-    /// The number, for the poller and the server's table; borrowed, and ours also when is_closed().
+    /// Returns the descriptor, for the poller and the server's table. The connection still owns it,
+    /// and closes it only when it is destroyed, also after is_closed().
     [[nodiscard]] int fd() const noexcept { return client_.fd.get(); }
-    /// Whether it has ended: whoever holds it takes it out of the poller, then destroys it.
+    /// True if the conversation has ended. The server must then remove the descriptor from the
+    /// poller, and destroy the connection.
     [[nodiscard]] bool is_closed() const noexcept { return state_ == state::closed; }
-    /// What the poller should watch for.
+    /// Returns what the poller has to watch the descriptor for in the present state.
     [[nodiscard]] interest wants() const noexcept;
 
-    /// Goes on as far as it goes without waiting, at most one buffer: others want a turn, too.
-    /// `buffer` is lent to it for the call. Throws std::bad_alloc if it can't keep what is owed.
+    /// Continues the conversation without waiting. Reads at most one buffer, because other clients
+    /// must be served as well.
+    /// \param buffer memory to read into; not used after the call
+    /// \throws std::bad_alloc if there is no memory to store unsent bytes
     void advance(std::span<char> buffer);
 
-    /// Reads no more, and closes once everything that was read has reached the client: to be
-    /// called again until it has.
+    /// Stops reading messages, and ends the conversation as soon as the client has acknowledged
+    /// everything. Must be called again until is_closed(), because the kernel does not report
+    /// acknowledgements.
     void finish();
-    /// Ends it now, whatever is owed.
+    /// Ends the conversation now, even if bytes are left unsent.
     void close();
-    /// The same for who can't get all that it is owed: with a reset.
+    /// Like close(), but the client gets a reset. For a client that will not get all its bytes:
+    /// with a normal end it would believe that it has got all of them.
     void cut_off();
 
 private:
@@ -61,9 +68,9 @@ private:
 
     accepted client_;
     state state_ = state::reading;
-    bool finishing_ = false;
-    std::vector<char> owed_; ///< read from the client and not yet taken back
-    std::size_t paid_ = 0;   ///< how much of owed_ was taken since
+    bool finishing_ = false; ///< finish() has been called
+    std::vector<char> owed_; ///< in state writing: bytes that were read and not sent at once
+    std::size_t paid_ = 0;   ///< how many bytes of owed_ have been sent
 };
 
 } // namespace stage2

@@ -1,5 +1,5 @@
 /// \file
-/// Top-down: the name, its addresses, one address.
+/// dial() resolves the name, dial_serial() tries its addresses, dial_one() and connect() try one.
 
 #include "dial.hpp"
 
@@ -18,14 +18,16 @@ namespace {
 using clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
+/// Returns the time until the deadline, as a timeout for poller::wait().
 milliseconds remaining(const deadline& until) {
     if (!until) return poller::forever;
     return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*until - clock::now()));
 }
 
 // [connect]
-/// Go: netFD.connect. The call begins to connect and returns; being writable says that it has
-/// ended, SO_ERROR how. Calling connect() again to find out would not be portable.
+/// Connects to one address. connect() only starts the attempt. When it ends, the socket becomes
+/// writable, and SO_ERROR is its result. (A second connect() would return the result as well, but
+/// that is not portable.) Go: netFD.connect.
 std::expected<unique_fd, std::string> connect(const address& to, const deadline& until) {
     unique_fd fd{::socket(to.family(), SOCK_STREAM | socket_flags, 0)};
     if (!fd) return std::unexpected(syscall_error{"socket", errno}.message());
@@ -45,8 +47,8 @@ std::expected<unique_fd, std::string> connect(const address& to, const deadline&
 }
 // [connect]
 
-/// Linux lets a socket connect to itself, if the port that the kernel chose for it happens to be
-/// the one it calls and nobody listens there. Go: selfConnect.
+/// True if the socket is connected to itself. Linux allows that, and it can happen if no program
+/// listens at the port, and the kernel gives this very port to the socket. Go: selfConnect.
 bool is_connected_to_itself(int fd) {
     address local, peer;
     ::getsockname(fd, &local.any, &local.length);
@@ -54,7 +56,8 @@ bool is_connected_to_itself(int fd) {
     return local.family() != AF_UNIX && local.to_string() == peer.to_string();
 }
 
-/// Go: sysDialer.doDialTCP, which also tries three times.
+/// Connects to one address. If the socket is then connected to itself, tries again, up to three
+/// times in all. Go: sysDialer.doDialTCP, which also tries three times.
 std::expected<unique_fd, std::string> dial_one(const address& to, const deadline& until) {
     auto fd = connect(to, until);
     for (int again = 0; again < 2 && fd && is_connected_to_itself(fd->get()); ++again)
@@ -73,7 +76,7 @@ std::expected<unique_fd, op_error> dial(const endpoint& where, const deadline& u
 std::expected<unique_fd, op_error> dial_serial(const std::string& network,
                                                const std::vector<address>& addresses,
                                                const deadline& until) {
-    std::expected<unique_fd, op_error> first; // an error as soon as one address has failed
+    std::expected<unique_fd, op_error> first; // becomes the first address's error
     auto left = static_cast<int>(addresses.size());
     for (const auto& to : addresses) {
         deadline share = until;

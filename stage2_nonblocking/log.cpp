@@ -1,5 +1,5 @@
 /// \file
-/// Formatting a line, and writing it.
+/// Formats log lines and writes them.
 
 #include "log.hpp"
 
@@ -14,7 +14,8 @@ namespace stage2 {
 void vlog(fmt::string_view format, fmt::format_args args) {
     fmt::memory_buffer line;
     fmt::vformat_to(fmt::appender(line), format, args);
-    // Names and bytes are quoted before they come here. What else is printed stays one line.
+    // Names and received bytes are quoted by the caller. A control character from anywhere else
+    // becomes '?', so that the entry stays on one line.
     std::ranges::replace_if(
         line, [](char c) { return (c >= 0 && c < ' ') || c == 127; }, '?');
     line.push_back('\n');
@@ -24,7 +25,7 @@ void vlog(fmt::string_view format, fmt::format_args args) {
 void note(std::string_view what, const address& who) try {
     if (verbose) log("{} {}", what, who.to_string());
 } catch (const std::bad_alloc&) {
-    // The client is served all the same; only its line is missing.
+    // No memory for the line: only the line is lost, the client is still served.
 }
 
 void note(std::string_view what, const address& who, std::span<const char> bytes) try {
@@ -34,7 +35,7 @@ void note(std::string_view what, const address& who, std::span<const char> bytes
     log("{} {}: {:?}{}", what, who.to_string(), text,
         bytes.size() > shown ? fmt::format("... ({} bytes)", bytes.size()) : "");
 } catch (const std::bad_alloc&) {
-    // The client is served all the same; only its line is missing.
+    // No memory for the line: only the line is lost, the client is still served.
 }
 
 } // namespace stage2

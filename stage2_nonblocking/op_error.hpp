@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// What went wrong, said as Go says it: "listen tcp 127.0.0.1:80: bind: permission denied".
+/// Errors, with the same texts as in Go: "listen tcp 127.0.0.1:80: bind: permission denied".
 
 #include <fmt/format.h>
 
@@ -11,7 +11,8 @@
 
 namespace stage2 {
 
-/// glibc begins its messages with a capital, Go goes on in the middle of a sentence.
+/// Returns `text` with its first letter in lower case, unless the second is a capital as well
+/// ("RPC struct is bad"). glibc's messages begin with a capital, Go's do not.
 inline std::string lower_first(std::string text) {
     const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     if (text.size() > 1 && std::islower(at(1)) != 0)
@@ -19,33 +20,35 @@ inline std::string lower_first(std::string text) {
     return text;
 }
 
-/// Quotes a name that holds anything but printable text, as log lines quote bytes. Anybody may
-/// choose a name, and it must neither forge a line of the log nor command a terminal.
+/// Returns `name` unchanged if all of it is printable, otherwise quoted and escaped. A name may
+/// come from a client, as the path of its Unix socket does. Without the quotes it could look like
+/// another line of the log, or contain commands to the terminal.
 inline std::string printable(std::string_view name) {
     auto quoted = fmt::format("{:?}", name);
-    const bool is_plain = quoted.size() == name.size() + 2; // the quotes alone were added
+    const bool is_plain = quoted.size() == name.size() + 2; // only the quotes were added
     return is_plain ? std::string(name) : quoted;
 }
 
-/// A system call that failed. Go: os.SyscallError.
+/// A failed system call. Go: os.SyscallError.
 struct syscall_error {
-    std::string_view call; ///< its name, a literal: "bind"
-    int number = 0;        ///< errno
+    std::string_view call; ///< the call's name, a string literal: "bind"
+    int number = 0;        ///< the call's errno
 
-    /// "bind: address already in use"
+    /// Returns a text such as "bind: address already in use".
     [[nodiscard]] std::string message() const {
         return fmt::format("{}: {}", call, lower_first(std::generic_category().message(number)));
     }
 };
 
-/// Which operation on which network and addresses failed, and why. Go: net.OpError.
+/// A failed network operation. Go: net.OpError.
 struct op_error {
     std::string op;      ///< "listen", "accept", "dial", "read", "write"
     std::string network; ///< "tcp", "unix"
-    std::string source;  ///< the local address of a connection, or empty
-    std::string address; ///< the address that was meant, or empty if it could not be found
-    std::string cause;   ///< the text of what is below
+    std::string source;  ///< the connection's local address; empty without a connection
+    std::string address; ///< the remote or listening address; empty if it was not resolved
+    std::string cause;   ///< why it failed: the text of the underlying error
 
+    /// Returns "OP NETWORK SOURCE->ADDRESS: CAUSE", without the parts that are empty.
     /// Go: OpError.Error
     [[nodiscard]] std::string message() const {
         std::string text = fmt::format("{} {}", op, network);

@@ -1,5 +1,6 @@
 /// \file
-/// Each way of asking fills in `revents` of everyone in the list.
+/// Each method sets `revents` in every entry of the list. wait() then collects the entries in which
+/// it is not 0.
 
 #include "poller.hpp"
 
@@ -15,7 +16,7 @@
 namespace stage2 {
 
 std::expected<void, syscall_error> poller::add(int fd, interest what) {
-    // An fd_set has 1024 bits, and FD_SET beyond them writes into whatever lies behind it.
+    // An fd_set has 1024 bits. For a higher descriptor, FD_SET would write past its end.
     if (method_ == wait_method::select && fd >= FD_SETSIZE)
         return std::unexpected(syscall_error{"select: descriptor 1024 and above", EBADF});
     watched_.push_back({fd, static_cast<short>(what), 0});
@@ -33,7 +34,7 @@ void poller::remove(int fd) {
 // [wait]
 std::expected<std::span<const int>, syscall_error> poller::wait(std::chrono::milliseconds timeout) {
     ready_.clear();
-    int count = 1; // or 0 in time, or -1
+    int count = 1; // as poll() returns it: 0 after a timeout, -1 after an error
     switch (method_) {
     case wait_method::spin:
         for (pollfd& entry : watched_) entry.revents = entry.events;
@@ -48,7 +49,7 @@ std::expected<std::span<const int>, syscall_error> poller::wait(std::chrono::mil
     if (count < 0 && errno != EINTR)
         return std::unexpected(
             syscall_error{method_ == wait_method::poll ? "poll" : "select", errno});
-    if (count <= 0) return ready_; // nobody in time, or a signal came first: the caller looks again
+    if (count <= 0) return ready_; // a timeout, or EINTR: the caller waits again
     make_room();
     for (const pollfd& entry : watched_)
         if (entry.revents != 0 && ready_.size() < ready_.capacity()) ready_.push_back(entry.fd);
@@ -56,21 +57,21 @@ std::expected<std::span<const int>, syscall_error> poller::wait(std::chrono::mil
 }
 // [wait]
 
-/// For everyone.
+/// Reserves space in ready_ for all watched descriptors.
 void poller::make_room() try {
     ready_.reserve(watched_.capacity());
 } catch (const std::bad_alloc&) {
-    // Those who fit come first, and the others next time: who has something stays ready.
+    // No memory: wait() reports as many as fit. The others stay ready, and are reported later.
 }
 
-/// The whole list into the kernel and back, in each call.
+/// Calls poll(), which copies the whole list into the kernel and back in each call.
 int poller::ask_poll(std::chrono::milliseconds timeout) {
     const auto limit = std::min(timeout,
                                 std::chrono::milliseconds(std::numeric_limits<int>::max()));
     return trace::poll(watched_.data(), watched_.size(), static_cast<int>(limit.count()));
 }
 
-/// The sets are the kernel's to overwrite, so they are made anew for each call.
+/// Calls select() with new sets each time, because the kernel overwrites them with its result.
 int poller::ask_select(std::chrono::milliseconds timeout) {
     fd_set readers, writers;
     FD_ZERO(&readers);

@@ -1,8 +1,8 @@
 #pragma once
 /// \file
-/// Asking the kernel who is ready, three ways behind one face: select and poll of the notes' five
-/// I/O models, and not asking at all. All of them look at every descriptor every time; that is
-/// what the next stage mends.
+/// Finds the descriptors that are ready, by one of three methods with the same interface: select()
+/// and poll() from the notes' five I/O models, or simply trying every descriptor. Each method looks
+/// at every descriptor in every call. Stage 3 avoids that.
 
 #include "op_error.hpp"
 
@@ -15,9 +15,9 @@
 
 namespace stage2 {
 
-/// How poller::wait() waits: --wait.
+/// How poller::wait() waits. It is chosen with --wait.
 enum class wait_method {
-    spin,   ///< not at all: everyone is said to be ready, and who isn't will meet EAGAIN
+    spin,   ///< not at all: reports all descriptors, and those that are not ready get EAGAIN
     select, ///< select(2): descriptors 0 to 1023
     poll,   ///< poll(2)
 };
@@ -25,26 +25,27 @@ enum class wait_method {
 /// What a descriptor is watched for.
 enum class interest : short { read = POLLIN, write = POLLOUT, both = POLLIN | POLLOUT };
 
-/// The descriptors that somebody waits for. Not thread-safe. Descriptors are borrowed.
+/// The list of descriptors to wait for. It does not own them. Not thread-safe.
 class poller {
 public:
-    static constexpr std::chrono::milliseconds forever{-1}; ///< a timeout: there is none
+    static constexpr std::chrono::milliseconds forever{-1}; ///< as a timeout: no limit
 
-    /// Watches nothing yet. Has memory for the answers about two descriptors from the start:
-    /// without any, wait() could never report one, and a client would wait for ever.
+    /// Watches nothing yet. Reserves memory for two results of wait(). If memory runs out later,
+    /// wait() can still report two descriptors at a time; with no space it could report none.
     explicit poller(wait_method method) : method_(method) { ready_.reserve(2); }
 
-    /// Begins to watch `fd`. \return or EBADF where select() can't: its sets end at FD_SETSIZE
+    /// Begins to watch `fd`.
+    /// \return an error if select() cannot watch it: its sets hold only descriptors 0 to 1023
     std::expected<void, syscall_error> add(int fd, interest what);
     /// Changes what `fd` is watched for.
     void modify(int fd, interest what);
-    /// Ends watching `fd`; to be called before it is closed.
+    /// Stops watching `fd`. Must be called before `fd` is closed.
     void remove(int fd);
 
-    /// Waits until a descriptor is ready, but not longer than `timeout`.
-    /// \return the descriptors that have what they are watched for, or that have an error which
-    ///         the next call on them meets. There may be none. They are valid until the next call.
-    ///         An error if select() or poll() fails, and not because of a signal
+    /// Waits until a descriptor is ready, at most for `timeout`. A descriptor is also ready if the
+    /// next call on it will return an error.
+    /// \return the ready descriptors, valid until wait() is called again; none after a timeout or a
+    ///         signal. An error if select() or poll() fails for another reason
     std::expected<std::span<const int>, syscall_error> wait(std::chrono::milliseconds timeout);
 
 private:
@@ -53,8 +54,8 @@ private:
     int ask_poll(std::chrono::milliseconds timeout);
 
     wait_method method_;
-    std::vector<pollfd> watched_; ///< in poll's form, which says it all
-    std::vector<int> ready_;
+    std::vector<pollfd> watched_; ///< the list, in poll()'s format for all three methods
+    std::vector<int> ready_;      ///< the result of wait()
 };
 
 } // namespace stage2

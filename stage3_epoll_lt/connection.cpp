@@ -1,5 +1,6 @@
 /// \file
-/// Each function is one state's turn.
+/// advance() calls the function that belongs to the present state: echo() for reading, write_owed()
+/// for writing, linger() for lingering.
 
 #include "connection.hpp"
 
@@ -36,12 +37,12 @@ void connection::advance(std::span<char> buffer) {
 
 void connection::echo(std::span<char> buffer) {
     const auto n = read(fd(), buffer);
-    if (!n && would_block(n.error())) return; // not ready after all: ask again
+    if (!n && would_block(n.error())) return; // nothing to read after all
     if (!n || *n == 0) return close();
     const auto message = buffer.first(*n);
     note("received from", client_.peer, message);
 
-    // Most often the client takes it all, and nothing needs to be kept.
+    // The send buffer usually has room for all of it, and then nothing needs to be stored.
     const auto taken = write(fd(), message);
     if (!taken) return close();
     note("sent to", client_.peer, message.first(*taken));
@@ -62,7 +63,7 @@ void connection::write_owed() {
 }
 
 void connection::nothing_owed() {
-    owed_ = {}; // an idle connection keeps no memory
+    owed_ = {}; // frees the memory: an idle connection uses none
     state_ = state::reading;
     if (!finishing_) return;
     ::shutdown(fd(), SHUT_WR);
@@ -75,8 +76,8 @@ void connection::finish() {
     if (state_ == state::lingering && is_all_acknowledged(fd())) close();
 }
 
-/// Takes what the client still sends, so that it is not answered with a reset: that would destroy
-/// what we have sent.
+/// Reads and discards what the client still sends. If it stayed unread, close() would send a reset,
+/// and that would destroy bytes on their way to the client.
 void connection::linger(std::span<char> buffer) {
     const auto n = read(fd(), buffer);
     const bool ended = n ? *n == 0 : !would_block(n.error());

@@ -1,6 +1,7 @@
 #pragma once
 /// \file
-/// Standard error, a line at a time. Standard output has one line only, `listening on ...`.
+/// Log lines, on standard error. A server writes only one line to standard output:
+/// `listening on ...`.
 
 #include "address.hpp"
 
@@ -11,24 +12,27 @@
 
 namespace stage3 {
 
-/// Whether note() prints: --verbose. Written once, before there are threads.
+/// True with --verbose: note() prints. Set once, before any thread is started.
 inline bool verbose = false;
 
-/// log() with its arguments' types erased, so that the formatting itself is compiled only once.
+/// Does the work of log(). The types of the arguments are erased, so that the formatting code is
+/// compiled only once.
 void vlog(fmt::string_view format, fmt::format_args args);
 
-/// Writes one line to standard error, in one write. Thread-safe. Does not fail if nothing reads
-/// standard error any more, and needs no memory for a line of up to 500 bytes.
+/// Writes one line to standard error, in one write. Thread-safe. Ignores errors of that write: a
+/// log that nothing reads any more must not end the server. Allocates no memory for a line of up
+/// to 500 bytes.
 template <typename... Args>
 void log(fmt::format_string<const Args&...> format, const Args&... args) {
     vlog(format, fmt::make_format_args(args...));
 }
 
-/// Logs, with --verbose, what the articles' programs print: which client came or left.
+/// With --verbose, logs what happened to a client, as the articles' programs print it:
+/// "serving 127.0.0.1:50312".
 void note(std::string_view what, const address& who);
 
-/// Logs, with --verbose, what was received or sent: its first 64 bytes, quoted, so that the
-/// terminal does not take a client's bytes for commands.
+/// With --verbose, logs what was received or sent: its first 64 bytes, quoted. Without the quoting
+/// a terminal could take a client's bytes for commands.
 void note(std::string_view what, const address& who, std::span<const char> bytes);
 
 } // namespace stage3

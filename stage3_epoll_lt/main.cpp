@@ -1,6 +1,12 @@
 /// \file
-/// The articles' `main`: listen, then serve. Before that, the three things that Go's runtime does
-/// to a process without saying so.
+/// The articles' `main`: listen, then serve. Before that it prepares the process. Two of these
+/// steps are done by Go's runtime before every program, the other two are this server's own:
+///
+///     step                         Go
+///     end_on_stop_signals()        a program calls os/signal.Notify itself
+///     ignore_signals_of_writes()   does the opposite for SIGPIPE
+///     open_standard_descriptors()  runtime.checkfds
+///     raise_descriptor_limit()     syscall/rlimit.go
 
 #include "log.hpp"
 #include "options.hpp"
@@ -21,7 +27,8 @@ using namespace stage3;
 
 namespace {
 
-/// The soft limit of 1024 is for the sake of select(). Go: os/rlimit.go.
+/// Raises the soft limit of open descriptors to the hard limit. The usual soft limit, 1024, exists
+/// only because select() cannot watch more. Go: syscall/rlimit.go.
 void raise_descriptor_limit() {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -29,8 +36,10 @@ void raise_descriptor_limit() {
     ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/// A log that nothing reads any more, or a file that may not grow (ulimit -f), is an error of that
-/// write and not the end of the server. Sockets need none of this: write() asks for no signal.
+/// Ignores SIGPIPE and SIGXFSZ. Otherwise the server would end when it writes a line to a log that
+/// nothing reads any more, or to a file that may not grow (ulimit -f). With the signals ignored,
+/// only that write fails. Sockets do not need this, because write() passes MSG_NOSIGNAL. Go does
+/// the opposite: a write to a closed standard output or error ends the process with SIGPIPE.
 /// Go: runtime.sigpipe.
 void ignore_signals_of_writes() {
     std::signal(SIGPIPE, SIG_IGN);
@@ -54,8 +63,8 @@ int main(int argc, char** argv) try {
         log("{}", listener.error().message());
         return 1;
     }
-    // Opening the trace empties the file, so the server does it after all that the user may have
-    // got wrong.
+    // Opening the trace empties its file. So this comes last: a mistake of the user's, which ends
+    // the program above, must not destroy an old trace.
     const auto& file = options->trace;
     if (file && !trace::start(*file)) return 2;
     const auto announce = [line = fmt::format("listening on {}", listener->name())] {
@@ -65,7 +74,7 @@ int main(int argc, char** argv) try {
     const auto served = serve(std::move(*listener), *options, announce);
     if (!served) log("{}", served.error().message());
     return served ? 0 : 1;
-} catch (const std::bad_alloc&) { // while it starts: later a lack of memory costs clients only
+} catch (const std::bad_alloc&) { // at the start; later a lack of memory ends single connections
     log("out of memory");
     return 1;
 }

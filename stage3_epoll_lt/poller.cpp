@@ -1,6 +1,6 @@
 /// \file
-/// epoll_create1, epoll_ctl, epoll_wait. Go: runtime/netpoll_epoll.go has the same three, and
-/// registers each descriptor once for all; that is the next stage's.
+/// The three calls epoll_create1, epoll_ctl and epoll_wait. Go uses the same three
+/// (runtime/netpoll_epoll.go), but registers each descriptor only once, as stage 4 does.
 
 #include "poller.hpp"
 
@@ -14,14 +14,15 @@
 namespace stage3 {
 namespace {
 
-/// More may be ready; epoll keeps them in turn for the next call. Go asks for as many.
+/// How many events one wait() receives at most. If more descriptors are ready, epoll reports the
+/// others in the next calls. Go receives 128 as well.
 constexpr int events_a_turn = 128;
 
 } // namespace
 
 // [add]
 std::expected<void, syscall_error> poller::open() {
-    ready_.reserve(events_a_turn); // wait() must not need memory
+    ready_.reserve(events_a_turn); // so that wait() needs no memory
     epoll_ = unique_fd{::epoll_create1(EPOLL_CLOEXEC)};
     if (epoll_) return {};
     return std::unexpected(syscall_error{"epoll_create1", errno});
@@ -49,7 +50,7 @@ std::expected<std::span<const int>, syscall_error> poller::wait(std::chrono::mil
     const int n = trace::epoll_wait(epoll_.get(), events.data(), events_a_turn,
                                     static_cast<int>(limit.count()));
     if (n < 0 && errno != EINTR) return std::unexpected(syscall_error{"epoll_wait", errno});
-    // Nobody in time, or a signal came first (-1, EINTR): the caller looks again.
+    // n is 0 after a timeout and -1 after a signal (EINTR): the caller waits again.
     for (int i = 0; i < n; ++i) ready_.push_back(events[static_cast<std::size_t>(i)].data.fd);
     return ready_;
 }

@@ -1,5 +1,6 @@
 /// \file
-/// One thread for everyone: ask who is ready, give each of them a turn, ask again.
+/// The server of stages 2 and 3: one thread for all clients. Its loop waits for ready descriptors,
+/// serves each of them once, and waits again. The functions, and what each of them calls:
 ///
 ///     serve ── server::run ── poller::wait
 ///                             ├ server::accept_some ── accept, poller::add
@@ -32,12 +33,12 @@ using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 
 constexpr std::size_t buffer_size = 64 * 1024;
-constexpr int accepts_a_turn = 64; ///< a flood of clients must not keep the others waiting
+constexpr int accepts_a_turn = 64; ///< more at once would delay the present clients
 
 class server {
 public:
     server(listener listener, const options& options);
-    std::expected<void, syscall_error> begin(); ///< takes all that run() needs
+    std::expected<void, syscall_error> begin(); ///< opens and registers what run() needs
     std::expected<void, op_error> run();
     [[nodiscard]] op_error failure(const syscall_error& reason) const;
 
@@ -58,17 +59,17 @@ private:
 
     options options_;
     listener listener_;
-    unique_fd stop_event_; ///< readable once there is a request to stop
+    unique_fd stop_event_; ///< readable once a stop is requested
     poller poller_;
     connections connections_;                                   ///< by descriptor
-    std::vector<char> buffer_ = std::vector<char>(buffer_size); ///< lent to whose turn it is
-    bool listener_watched_ = false;
-    std::chrono::milliseconds pause_ = 5ms; ///< the next one, after a failed accept
-    clock::time_point accept_again_ = {};   ///< not before
+    std::vector<char> buffer_ = std::vector<char>(buffer_size); ///< for the client being served
+    bool listener_watched_ = false;                             ///< the listener is in poller_
+    std::chrono::milliseconds pause_ = 5ms; ///< how long the next back_off() stops accepting
+    clock::time_point accept_again_ = {};   ///< accepts no client before this time
     clock::time_point last_complaint_ = {};
     bool stopping_ = false;
     clock::time_point grace_ends_ = {};
-    std::optional<op_error> failed_; ///< why no client can be accepted any more
+    std::optional<op_error> failed_; ///< the listener's error: no client can be accepted any more
 };
 
 server::server(listener listener, const options& options)
@@ -108,8 +109,9 @@ std::expected<void, op_error> server::run() {
 }
 // [run]
 
-/// A listener with clients in its backlog is ready at once, every time. While we can't or may not
-/// take them, it must be out of the set, or waiting turns into spinning.
+/// Adds the listener to the poller, or removes it while no client may be accepted: during a stop or
+/// a pause, or with --max-connections clients. If it stayed in the poller and clients were in its
+/// backlog, every wait would return at once, and the loop would use a whole core.
 void server::watch_listener(clock::time_point now) {
     const bool wanted = !stopping_ && connections_.size() < options_.max_connections &&
                         now >= accept_again_;
@@ -132,7 +134,7 @@ void server::accept_some() {
             break;
         } else if (is_about_the_listener(client.error())) {
             failed_ = failure(client.error());
-            request_stop(); // for the sake of the clients that are there
+            request_stop(); // a graceful stop: the present clients are still served
             break;
         } else {
             back_off(client.error());
@@ -151,11 +153,12 @@ void server::admit(accepted client) {
     } catch (const std::bad_alloc&) {
         complain({"new", ENOMEM});
     }
-    connections_.erase(fd); // this one only
+    connections_.erase(fd); // drops this client only
 }
 
-/// A descriptor of this turn may have been closed in this turn, and even be somebody else's by
-/// now. That one then meets EAGAIN. (With edges it would not be so harmless: stage 4.)
+/// Serves the client with this descriptor once. Since wait() reported `fd`, its connection may have
+/// been closed, and a new client may have got the same number. That does no harm here: the new
+/// client's read gets EAGAIN. (With edge-triggered events it could do harm: see stage 4.)
 void server::advance(int fd) {
     const auto found = connections_.find(fd);
     if (found == connections_.end()) return;
@@ -171,24 +174,27 @@ void server::advance(int fd) {
 }
 
 // [settle]
-/// Makes the poller and the table agree with what the connection wants now.
+/// Updates the poller and the table after a connection has been served. Removes a closed connection
+/// from both; for any other, the poller watches for what the connection wants now.
+/// \param watched what the poller has watched for so far
 void server::settle(connections::iterator which, interest watched) {
     const auto& connection = which->second;
     if (connection.is_closed()) {
         poller_.remove(connection.fd());
         connections_.erase(which);
-        accept_again_ = {}; // a descriptor is free
+        accept_again_ = {}; // ends a pause: a descriptor is free
     } else if (connection.wants() != watched) {
         poller_.modify(connection.fd(), connection.wants());
     }
 }
 // [settle]
 
-/// Begins the stop if there is a request. A second signal never comes here: its handler has ended
-/// the process.
+/// Begins the stop if the first signal has requested it. The second signal does not get here: its
+/// handler ends the process.
 void server::take_stop_request() {
     std::uint64_t requests = 0;
-    if (::read(stop_event_.get(), &requests, sizeof requests) < 0) return; // spin only asks
+    // There may be no request: rest() calls this without knowing.
+    if (::read(stop_event_.get(), &requests, sizeof requests) < 0) return;
     stopping_ = true;
     grace_ends_ = clock::now() + options_.grace;
     watch_listener(clock::now());
@@ -196,7 +202,8 @@ void server::take_stop_request() {
     listener_.fd.reset();
 }
 
-/// Nobody is told that a client has acknowledged everything, so while the server stops it looks.
+/// Closes the connections whose clients have acknowledged everything. The kernel does not report
+/// that, so run() calls this again and again while the server stops.
 void server::sweep() {
     for (auto next = connections_.begin(); next != connections_.end();) {
         const auto which = next++;
@@ -206,35 +213,38 @@ void server::sweep() {
     }
 }
 
-/// Rests after an error of the poller, which would come again at once. The poller can't report the
-/// request to stop then.
+/// Sleeps for 100 ms after the poller has failed, because it would fail again at once. Then checks
+/// itself whether a stop is requested, because the poller cannot report it.
 void server::rest(const syscall_error& reason) {
     complain(reason);
     std::this_thread::sleep_for(100ms);
     take_stop_request();
 }
 
-/// Go's net/http waits as long when it is out of descriptors, 5 ms doubling to 1 s
-/// (Server.Serve), but not for a connection to close.
+/// Stops accepting for pause_ after a failed accept, or until a connection closes. pause_ is 5 ms,
+/// and each further failure doubles it, up to 1 s. Go's net/http has the same pauses when
+/// descriptors run out (Server.Serve), but there a connection that closes does not end them.
 void server::back_off(const syscall_error& reason) {
     complain(reason);
     accept_again_ = clock::now() + pause_;
     pause_ = std::min<std::chrono::milliseconds>(pause_ * 2, 1s);
 }
 
-/// Once a second at most: who is out of descriptors is so thousands of times.
+/// Logs the error, but at most once a second: when descriptors run out, accept() fails thousands
+/// of times.
 void server::complain(const syscall_error& reason) try {
     if (clock::now() - last_complaint_ < 1s) return;
     last_complaint_ = clock::now();
     log("{}", failure(reason).message());
 } catch (const std::bad_alloc&) {
-    // There is not even memory to say so.
+    // No memory for the line, so nothing is logged.
 }
 
 op_error server::failure(const syscall_error& reason) const {
     return {"accept", listener_.network, "", listener_.local.to_string(), reason.message()};
 }
 
+/// Returns how long the poller may wait: until the next sweep(), or until the end of a pause.
 std::chrono::milliseconds server::patience(clock::time_point now) const {
     if (stopping_) return 10ms;
     if (now < accept_again_)

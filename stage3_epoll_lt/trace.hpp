@@ -1,8 +1,9 @@
 #pragma once
 /// \file
-/// `--trace FILE`: what happened, when, on which thread and to whom, as Chrome trace events, which
-/// https://ui.perfetto.dev shows. The functions that are named like system calls are these calls,
-/// and take a note of them. Nobody asked for a trace: then each is a comparison more.
+/// `--trace FILE`: records what happens, when, on which thread and with which descriptor. The file
+/// holds Chrome trace events, which https://ui.perfetto.dev shows. Each function here with the name
+/// of a system call makes that call and records it. Without --trace it costs one comparison more
+/// than the call alone. All functions are thread-safe, except start().
 
 #include <poll.h>
 #include <sys/epoll.h>
@@ -19,46 +20,47 @@
 
 namespace stage3::trace {
 
-/// Whether there is a file to write to. Set before there are threads.
+/// True if events are recorded. Set before any thread is started.
 inline bool on = false;
 
-/// Empties the file and begins it; the end of the process ends it.
-/// \return false if the file can't be opened; the log says why
+/// Opens and empties the file, and begins to record. The recording ends with the process.
+/// \return false if the file can't be opened; the reason is logged then
 bool start(const std::string& file);
 
-using clock = std::chrono::steady_clock; ///< the monotonic one
-using place = std::source_location;      ///< which line it was
+using clock = std::chrono::steady_clock; ///< the monotonic clock
+using place = std::source_location;      ///< the line of code that recorded an event
 
-/// Whom it is about; what it does not know is left out.
+/// What an event is about. A member that keeps its default is not recorded.
 struct subject {
-    int fd = -1;                  ///< the number; may be somebody else's later
-    const void* waiter = nullptr; ///< a callback or a coroutine: who parks, is woken, goes on
+    int fd = -1;                  ///< the descriptor; its number may be reused later
+    const void* waiter = nullptr; ///< the callback or coroutine that parks or is woken
 };
 
-/// A point in time. Thread-safe; so is all of this.
+/// Records that something has happened now. Tracing must be on: event() checks that.
 void write_event(const char* what, subject whom, place at);
-/// What began then and ends now. \param result shown with errno if it is -1, not if it is nullptr
+/// Records something that began at `began` and ends now. Tracing must be on.
+/// \param result the result of a call, recorded with errno if it is -1; nullptr: there is none
 void write_span(const char* what, subject whom, clock::time_point began, const std::int64_t* result,
                 place at);
 
-/// Notes that something has happened.
+/// Records that something has happened now, if tracing is on.
 inline void event(const char* what, subject whom, place at = place::current()) {
     if (on) [[unlikely]]
         write_event(what, whom, at);
 }
 
-/// Notes what its scope did: the calls in it show inside it.
+/// Records when its scope began and ended. A viewer shows the calls of the scope inside the span.
 class span {
 public:
-    /// Begins. \param what a literal: it is kept, not copied
+    /// Begins the span. \param what a string literal, because only the pointer is stored
     span(const char* what, subject whom, place at = place::current())
         : what_(what), whom_(whom), at_(at) {
         if (on) [[unlikely]]
             began_ = clock::now();
     }
-    span(const span&) = delete;            ///< it is its scope's
-    span& operator=(const span&) = delete; ///< the same
-    /// Ends, and writes it down.
+    span(const span&) = delete;            ///< A span belongs to one scope.
+    span& operator=(const span&) = delete; ///< A span belongs to one scope.
+    /// Ends the span and records it.
     ~span() {
         if (on) [[unlikely]]
             write_span(what_, whom_, began_, nullptr, at_);
@@ -71,7 +73,8 @@ private:
     clock::time_point began_;
 };
 
-/// A call that is noted: apart from those that are not, which must not pay for it.
+/// Makes a call and records it. Kept out of note(), so that this code does not slow down the calls
+/// that are not recorded.
 template <typename Call>
 [[gnu::cold, gnu::noinline]] auto call_and_note(const char* name, int fd, place at, Call call) {
     const auto began = clock::now();
@@ -81,7 +84,8 @@ template <typename Call>
     return result;
 }
 
-/// Does a system call. \return what it returns; errno is the call's, too
+/// Makes a system call, and records it if tracing is on.
+/// \return the call's result; errno is set as the call has set it
 template <typename Call>
 auto note(const char* name, int fd, place at, Call call) {
     if (!on) [[likely]]
@@ -90,7 +94,8 @@ auto note(const char* name, int fd, place at, Call call) {
 }
 
 ///@{
-/// The system call of this name, with a note of it. \param at who calls
+/// Makes the system call of the same name, and records it if tracing is on.
+/// \param at the line of code that makes the call
 inline int accept4(int fd, sockaddr* peer, socklen_t* length, int flags,
                    place at = place::current()) {
     return note("accept4", fd, at, [=] { return ::accept4(fd, peer, length, flags); });

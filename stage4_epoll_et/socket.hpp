@@ -1,8 +1,9 @@
 #pragma once
 /// \file
-/// The system calls behind `net.Listen`, `Accept`, `Read` and `Write`, each in its smallest form:
-/// sysSocket, setDefaultSockopts, listenStream's five steps (backlog, bind, listen, init,
-/// getsockname) from "Tcp服务端源码", and the Accept section that it leaves empty.
+/// The system calls behind `net.Listen`, `Accept`, `Read` and `Write`. Listening follows
+/// "Tcp服务端源码": sysSocket, setDefaultSockopts, and the steps of listenStream (backlog, bind,
+/// listen, getsockname). Its step init, which registers the socket with the poller, is not done
+/// here. accept() fills the section Accept, which that article leaves empty.
 
 #include "address.hpp"
 #include "op_error.hpp"
@@ -16,77 +17,85 @@
 
 namespace stage4 {
 
-/// Flags of every socket that is created here. In the call, because between socket() and a later
-/// fcntl() another thread may fork, and the child would inherit the descriptor.
+/// Flags for every call that creates a socket. A later fcntl() would be too late: another thread
+/// could fork between the two calls, and the child process would inherit the descriptor.
 inline constexpr int socket_flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
 
-/// The file of a Unix socket, removed once. Go: UnixListener's unlinkOnce.
+/// The file of a Unix socket. Removes it once. Go: UnixListener's unlinkOnce.
 class unix_path {
 public:
-    /// \param path is ours to remove from here on; empty: there is none
+    /// Takes on the removal of `path`. If it is empty, there is no file to remove.
     explicit unix_path(std::string path) noexcept : path_(std::move(path)) {}
-    /// \param other has nothing to remove any more
+    /// Takes over the removal from `other`, which then removes nothing.
     unix_path(unix_path&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-    unix_path& operator=(unix_path&&) = delete; ///< a socket keeps its name
-    ~unix_path() { remove(); }                  ///< if nobody has
-    /// Takes the file away, the first time; one that is gone is no error. Go: UnixListener.close.
-    /// Not thread-safe.
+    unix_path& operator=(unix_path&&) = delete; ///< The path of a socket never changes.
+    ~unix_path() { remove(); }                  ///< Removes the file unless that has been done.
+    /// Removes the file, on the first call only. A missing file is no error. Not thread-safe.
+    /// Go: UnixListener.close.
     void remove() noexcept {
         if (!path_.empty()) ::unlink(std::exchange(path_, {}).c_str());
     }
 
 private:
-    std::string path_; ///< empty for every other address
+    std::string path_; ///< empty: nothing to remove
 };
 
 /// A socket that clients connect to. Go: net.TCPListener, net.UnixListener.
 struct listener {
-    unique_fd fd;        ///< bound, and listening already: clients may be in its backlog
-    unix_path path;      ///< behind fd, so that it goes first and never names a dead socket
-    std::string network; ///< as endpoint::network has it
-    address local;       ///< as getsockname tells it: with the port that the kernel chose
+    unique_fd fd;        ///< bound and listening; its backlog may already hold clients
+    unix_path path;      ///< after fd, so that the file is removed before the socket is closed
+    std::string network; ///< one of the names in endpoint::network
+    address local;       ///< from getsockname, so its port is set even if the kernel chose it
 
-    /// "127.0.0.1:43121", "unix:/run/echo.sock": as the command line takes it.
+    /// Returns the address as the command line takes it: "127.0.0.1:43121", "unix:/run/echo.sock".
     [[nodiscard]] std::string name() const;
 };
 
+/// Opens a socket that listens at `where`.
 /// Go: net.Listen, down to sysListener.listenTCP and netFD.listenStream.
 std::expected<listener, op_error> listen(const endpoint& where);
 
-/// A connection that was accepted, and whose it is.
+/// An accepted connection, with the client's address.
 struct accepted {
-    unique_fd fd; ///< with socket_flags, and the options that its listener hands down
-    address peer; ///< as accept4 tells it; AF_UNIX without a path, for most Unix clients
+    unique_fd fd; ///< has socket_flags, and the listener's socket options
+    address peer; ///< from accept4; for most Unix clients AF_UNIX without a path
 };
 
-/// Accepts a connection. Passes over connections that are lost already (ECONNABORTED and the
-/// like), up to 64 of them in a row. Go: netFD.accept
+/// Accepts a connection; fails with EAGAIN if no client is in the backlog. Skips connections that
+/// are already lost (ECONNABORTED and the like), but fails after 64 of them in a row.
+/// Go: netFD.accept
 std::expected<accepted, syscall_error> accept(int listener);
 
-/// True if accept() failed because of the listener itself, so that no later call can succeed. Any
-/// other error is about one connection, or about what the machine lacks at the moment: the accept
-/// loop rests and tries again. Go: net/http's Serve does so after an error that is Temporary().
+/// True if accept() failed because of the listener itself, so that no later call can succeed. After
+/// any other error the accept loop pauses and tries again: one connection was lost, or descriptors
+/// or memory ran out. Go's net/http tries again only after a Temporary() error (Server.Serve):
+/// EMFILE and ENFILE are such errors, ENOMEM is not.
 bool is_about_the_listener(const syscall_error& error);
 
-/// Whether a call had nothing to do and would have slept in the stage before: EAGAIN.
+/// True for EAGAIN: the call could do nothing, and a blocking socket would have slept in it.
 bool would_block(const syscall_error& error);
 
-/// Reads what is there, up to the buffer's size; 0 is the end of the stream. Go: poll.FD.Read.
+/// Reads the bytes that have arrived, at most the buffer's size. Like Go's poll.FD.Read, but
+/// without its wait.
+/// \return the number of bytes, 0 at the end of the stream; or an error, EAGAIN if there are none
 std::expected<std::size_t, syscall_error> read(int fd, std::span<char> buffer);
 
-/// Writes as much as the peer takes now, perhaps nothing. Go: poll.FD.Write, without its wait.
-/// Never raises SIGPIPE: a peer that has gone away is an error like another.
+/// Writes as many of `bytes` as the send buffer has room for. Never raises SIGPIPE: if the peer has
+/// closed the connection, the call returns an error. Like Go's poll.FD.Write, but without its wait.
+/// \return the number of bytes written, which may be 0; or an error if none were written
 std::expected<std::size_t, syscall_error> write(int fd, std::span<const char> bytes);
 
-/// How many bytes were sent that the peer's kernel has not acknowledged, an end of file included.
+/// Returns how many sent bytes the peer's kernel has not acknowledged yet. A FIN counts as one.
 int unacknowledged(int fd);
 
-/// Whether closing can no longer destroy what was sent, the end of file included if it was sent.
-/// Closing a TCP socket that has unread input sends a reset, and a reset overtakes bytes under way.
+/// True if closing the socket can no longer destroy sent bytes, because the peer's kernel has
+/// acknowledged all of them (and the FIN, if one was sent). Closing a TCP socket that has unread
+/// input sends a reset, and after a reset the peer may lose bytes that are still on their way.
 bool is_all_acknowledged(int fd);
 
-/// Lets closing a TCP socket send a reset, whatever was read: for who is cut off in the middle of
-/// what it is owed, and must not take that for the end of the stream. Go: TCPConn.SetLinger(0)
+/// Makes close() of a TCP socket send a reset. This is for a client that is cut off before it has
+/// received everything: after a FIN it would take the bytes so far for the whole stream.
+/// Go: TCPConn.SetLinger(0)
 void reset_at_close(int fd);
 
 } // namespace stage4

@@ -1,6 +1,6 @@
 /// \file
-/// The file of `--trace`: a JSON array with an event a line. A viewer takes it without its end,
-/// too, if the process was killed.
+/// The file of `--trace`: a JSON array with one event per line. If the process was killed, the
+/// closing bracket is missing; viewers accept such a file.
 
 #include "trace.hpp"
 
@@ -19,7 +19,7 @@
 namespace stage4::trace {
 namespace {
 
-/// All threads write into one file, one after the other.
+/// The open file. All threads write to it, one line at a time.
 class recording {
 public:
     recording() noexcept = default;
@@ -39,7 +39,9 @@ public:
         if (std::fclose(file_) != 0 || !is_whole) log("stage4_server: the trace is not whole");
     }
 
-    /// \param what its name, kind and time \param arguments the rest
+    /// Writes one event. Thread-safe.
+    /// \param what the JSON members of its name, kind and time
+    /// \param arguments the JSON members of its "args"
     void write(std::string_view what, std::string_view arguments) {
         const auto line = fmt::format(",\n{{{},\"pid\":{},\"tid\":{},\"args\":{{{}}}}}", what,
                                       ::getpid(), ::gettid(), arguments);
@@ -47,7 +49,7 @@ public:
         std::fputs(line.c_str(), file_);
     }
 
-    /// In microseconds, as the format has it.
+    /// Returns the time of `when` in microseconds since the start, as the file's format wants it.
     [[nodiscard]] double since_start(clock::time_point when) const {
         return std::chrono::duration<double, std::micro>(when - began_).count();
     }
@@ -83,7 +85,7 @@ void write_event(const char* what, subject whom, place at) {
                                         the_recording.since_start(clock::now())),
                             describe(whom, at));
     } catch (const std::bad_alloc&) {
-        // What is traced goes on all the same; only its line is missing.
+        // No memory for the line: only the line is lost.
     }
     errno = kept;
 }
@@ -102,7 +104,7 @@ void write_span(const char* what, subject whom, clock::time_point began, const s
                                         start, end - start),
                             arguments);
     } catch (const std::bad_alloc&) {
-        // What is traced has been done all the same; only its line is missing.
+        // No memory for the line: only the line is lost.
     }
     errno = kept;
 }

@@ -1,5 +1,12 @@
 /// \file
-/// The rules behind "host:port", and the table of families that Go's favoriteAddrFamily keeps.
+/// Parses and resolves addresses. For a listener without a host, resolve() chooses the address
+/// family as Go's favoriteAddrFamily does:
+///
+///     network  address  serves
+///     tcp      [::]     IPv6 and IPv4, if the system can serve both on one socket
+///              0.0.0.0  IPv4, otherwise
+///     tcp4     0.0.0.0  IPv4
+///     tcp6     [::]     IPv6
 
 #include "address.hpp"
 
@@ -26,8 +33,8 @@ namespace {
 
 using addrinfo_list = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
 
-/// True if `host` may be looked up as a name. getaddrinfo would read "127.1", "0x7f.1" and
-/// "127.0.0.010" as IPv4 addresses, which Go does not. Go: isDomainName.
+/// True if `host` may be looked up as a name. Without this check getaddrinfo would accept "127.1",
+/// "0x7f.1" and "127.0.0.010" as IPv4 addresses, which Go does not. Go: isDomainName.
 bool is_domain_name(const std::string& host) {
     in_addr ignored{};
     return host.find_first_of(":% ") == std::string::npos &&
@@ -35,7 +42,8 @@ bool is_domain_name(const std::string& host) {
            ::inet_aton(host.c_str(), &ignored) == 0;
 }
 
-/// getaddrinfo(3), with an owner for its result. \return its EAI_ number if it failed
+/// Looks a name up with getaddrinfo(3).
+/// \return the addresses, in a pointer that frees them; or getaddrinfo's error number, EAI_...
 std::expected<addrinfo_list, int> look_up(const std::string& host, int family) {
     if (!is_domain_name(host)) return std::unexpected(EAI_NONAME);
     addrinfo hints{};
@@ -54,8 +62,8 @@ address from(const sockaddr* other, socklen_t length) {
     return made;
 }
 
-/// Every interface: all zero but for the family and the port, which lie at the same place in a
-/// sockaddr_in and a sockaddr_in6.
+/// Returns the address that stands for every interface. All its bytes are zero except the family
+/// and the port, which have the same offsets in sockaddr_in and sockaddr_in6.
 address wildcard(sa_family_t family, std::uint16_t port) {
     address all;
     all.in.sin_family = family;
@@ -69,8 +77,8 @@ bool is_wildcard(const address& a) {
     return std::memcmp(&a.storage, &all.storage, all.length) == 0;
 }
 
-/// Whether one IPv6 socket can serve IPv4 as well. Go: ipStackCapabilities.probe, also once, also
-/// by trying to bind one.
+/// True if one IPv6 socket can serve IPv4 as well. Finds out once, by binding a socket to an IPv4
+/// address mapped into IPv6. Go: ipStackCapabilities.probe, which does the same.
 bool supports_ipv4_mapped() {
     static const bool supported = [] {
         const unique_fd probe{::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0)};
@@ -83,8 +91,9 @@ bool supports_ipv4_mapped() {
     return supported;
 }
 
-/// A number, which may have a sign, or a name from /etc/services in any case; an empty text is 0.
-/// getaddrinfo is not asked: it takes " 80" for a number, and 99999 modulo 65536.
+/// Finds the number of a port. `text` is a decimal number, which may have a sign, or a name from
+/// /etc/services in upper or lower case; an empty text means 0. Does not use getaddrinfo, which
+/// accepts " 80" as a number and reads 99999 modulo 65536.
 /// Go: Resolver.LookupPort, parsePort, lookupPortMap.
 std::expected<std::uint16_t, std::string> look_up_port(std::string_view text) {
     const bool is_negative = text.starts_with('-');
@@ -100,21 +109,22 @@ std::expected<std::uint16_t, std::string> look_up_port(std::string_view text) {
     for (char& c : name) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     servent entry{};
     servent* found = nullptr;
-    std::array<char, 1024> strings{}; // the entry's names are stored here
+    std::array<char, 1024> strings{}; // getservbyname_r stores entry's names here
     ::getservbyname_r(name.c_str(), "tcp", &entry, strings.data(), strings.size(), &found);
     if (found == nullptr)
         return std::unexpected(fmt::format("lookup tcp/{}: unknown port", printable(text)));
     return ntohs(static_cast<std::uint16_t>(entry.s_port));
 }
 
-/// The index of an interface, from its name or its decimal digits; 0 if there is none. Go:
-/// ipv6ZoneCache.index.
+/// Returns the index of an interface, given its name or the index itself in decimal; 0 for any
+/// other text. Go: ipv6ZoneCache.index.
 std::uint32_t zone_index(const std::string& zone) {
     auto index = ::if_nametoindex(zone.c_str());
     if (index == 0) std::from_chars(zone.data(), zone.data() + zone.size(), index);
     return index;
 }
 
+/// Returns the name of an interface, or its index in decimal if it has no name.
 /// Go: ipv6ZoneCache.name.
 std::string zone_name(std::uint32_t index) {
     std::array<char, IF_NAMESIZE> name{};
@@ -122,8 +132,8 @@ std::string zone_name(std::uint32_t index) {
     return name.data();
 }
 
-/// Reads "127.0.0.1", "::1" and "fe80::1%eth0". Like Go, inet_pton takes no leading zeros and no
-/// shorter forms. Go: netip.ParseAddr.
+/// Parses an IP address: "127.0.0.1", "::1", "fe80::1%eth0". Like Go, inet_pton accepts neither
+/// leading zeros nor shorter forms such as "127.1". Go: netip.ParseAddr.
 std::optional<address> parse_ip(const std::string& host, std::uint16_t port) {
     auto v4 = wildcard(AF_INET, port);
     if (::inet_pton(AF_INET, host.c_str(), &v4.in.sin_addr) == 1) return v4;
@@ -163,7 +173,7 @@ std::expected<std::vector<address>, std::string> unix_address(const std::string&
     address made;
     made.un.sun_family = AF_UNIX;
     const bool is_abstract = path.starts_with('@');
-    // A path needs room for its NUL; an abstract name has none and may fill the array.
+    // A path needs a NUL at its end. An abstract name does not, so it may fill the whole array.
     const std::size_t size = path.size() + (is_abstract ? 0 : 1);
     if (size > sizeof made.un.sun_path)
         return std::unexpected(fmt::format("address {}: longer than 107 bytes", printable(path)));
@@ -218,7 +228,7 @@ std::expected<endpoint, std::string> parse_endpoint(std::string_view written) {
 std::string address::to_string() const {
     if (family() == AF_UNIX) {
         const auto used = length - offsetof(sockaddr_un, sun_path);
-        if (used == 0) return "@"; // a client that never bound: Go prints the same
+        if (used == 0) return "@"; // a client that has not bound its socket; Go prints the same
         if (un.sun_path[0] == '\0')
             return printable(fmt::format("@{}", std::string_view(un.sun_path + 1, used - 1)));
         return printable({un.sun_path, ::strnlen(un.sun_path, used)});
@@ -230,7 +240,7 @@ std::string address::to_string() const {
     std::string shown = host.data();
     constexpr std::string_view mapped = "::ffff:";
     if (shown.starts_with(mapped) && shown.contains('.')) shown.erase(0, mapped.size());
-    // getnameinfo knows the interface's name only for a link-local address.
+    // getnameinfo gives the interface's name only for a link-local address, otherwise its index.
     if (const auto percent = shown.find('%'); percent != std::string::npos)
         shown.replace(percent + 1, std::string::npos, zone_name(in6.sin6_scope_id));
     if (shown.contains(':')) return fmt::format("[{}]:{}", shown, port.data());
@@ -247,7 +257,7 @@ std::expected<std::vector<address>, std::string> resolve(const endpoint& where, 
     if (!found || why == purpose::dial) return found;
     auto chosen = std::ranges::find(*found, AF_INET, &address::family);
     if (chosen == found->end()) chosen = found->begin();
-    // "0.0.0.0" is every interface as well, and Go serves both families on it.
+    // "0.0.0.0" also means every interface, and Go serves both families for it.
     auto one = dual && is_wildcard(*chosen) ? all : *chosen;
     one.ipv6_only = is_ipv6;
     return std::vector{one};

@@ -1,8 +1,14 @@
 #pragma once
 /// \file
-/// What `net.Listen` and `net.Dial` are told ("localhost:http"), and what the kernel is told
-/// instead (a sockaddr). Answers `resolveAddrList` in the Listen sections of "Tcp服务端源码" and of
-/// the notes on Go's net package. Nothing here creates a socket that outlives the call.
+/// Network addresses. `net.Listen` and `net.Dial` take a text such as "localhost:http"; the kernel
+/// takes a sockaddr. Two functions lead from the text to the sockaddr:
+///
+///     function          what it does                              Go
+///     parse_endpoint()  splits the text, finds the port's number  net.SplitHostPort
+///     resolve()         finds the host's addresses                Resolver.internetAddrList
+///
+/// Mirrors `resolveAddrList` in the Listen sections of "Tcp服务端源码" and of the notes on Go's net
+/// package. No function here leaves a socket open.
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -16,48 +22,53 @@
 
 namespace stage5 {
 
-/// What a person wrote, taken apart; no name has been looked up yet.
+/// An address as the user wrote it, split into its parts. The host has not been looked up yet.
 struct endpoint {
-    std::string network;    ///< "tcp", "tcp4", "tcp6" or "unix", as Go calls them
-    std::string host;       ///< a name, an IP address, or a Unix path; empty is every interface
+    std::string network;    ///< "tcp", "tcp4", "tcp6" or "unix", as in Go
+    std::string host;       ///< a name, an IP address or a Unix path; empty: every interface
     std::uint16_t port = 0; ///< 0: the kernel chooses
 };
 
-/// Takes an address of `network` apart. Go: net.SplitHostPort and Resolver.LookupPort.
-/// \return or what is wrong with it, in Go's words: "address 8080: missing port in address"
+/// Splits `text`, an address of `network`, and finds the number of its port.
+/// Go: net.SplitHostPort and Resolver.LookupPort.
+/// \return the parts; or an error in Go's words: "address 8080: missing port in address"
 std::expected<endpoint, std::string> parse_endpoint(std::string_view network,
                                                     std::string_view text);
 
-/// The same for the command line, where "unix:" in front chooses the network and "tcp" goes
-/// without saying; what is wrong comes with how it is written.
+/// Splits an address from the command line. Its network is "unix" if it begins with "unix:",
+/// otherwise "tcp".
+/// \return the parts; or an error that also lists the forms which are allowed
 std::expected<endpoint, std::string> parse_endpoint(std::string_view written);
 
-/// An address the kernel takes. Go: net.TCPAddr, net.UnixAddr.
+/// A socket address in the kernel's form. Go: net.TCPAddr, net.UnixAddr.
 struct address {
     union {
-        sockaddr_storage storage{}; ///< all zero, until one of the others is filled in
-        sockaddr any;     ///< what system calls take; its family tells which of these it is
-        sockaddr_in in;   ///< AF_INET; the port in network order
-        sockaddr_in6 in6; ///< AF_INET6; the same
+        sockaddr_storage storage{}; ///< all zero until another member is filled in
+        sockaddr any;     ///< for system calls; its sa_family tells which member is in use
+        sockaddr_in in;   ///< AF_INET; the port is in network byte order
+        sockaddr_in6 in6; ///< AF_INET6; the port is in network byte order
         sockaddr_un un;   ///< AF_UNIX; an abstract name begins with a zero byte
     };
-    socklen_t length = sizeof(sockaddr_storage); ///< bytes that count; for accept4, bytes there are
-    bool ipv6_only = false;                      ///< IPV6_V6ONLY for a socket of this address
+    /// The number of bytes in use. While the address is empty: how many a call such as accept4 may
+    /// fill.
+    socklen_t length = sizeof(sockaddr_storage);
+    bool ipv6_only = false; ///< the value of IPV6_V6ONLY for a socket with this address
 
-    /// AF_INET, AF_INET6 or AF_UNIX; AF_UNSPEC while it is nobody's.
+    /// Returns AF_INET, AF_INET6 or AF_UNIX; AF_UNSPEC if no address has been filled in.
     [[nodiscard]] int family() const noexcept { return any.sa_family; }
-    /// "127.0.0.1:80", "[::1]:80", "/run/echo.sock", "@abstract". Go: TCPAddr.String,
-    /// UnixAddr.String; an IPv4 client of a dual-stack socket reads as IPv4. \see printable
+    /// Returns "127.0.0.1:80", "[::1]:80", "/run/echo.sock" or "@abstract". An IPv4 client of an
+    /// IPv6 socket is shown as IPv4. Go: TCPAddr.String, UnixAddr.String. \see printable
     [[nodiscard]] std::string to_string() const;
 };
 
-/// What an address is looked up for: a listener binds to one, a client may try them all.
+/// What addresses are looked up for: a listener binds to one, a client may try all of them.
 enum class purpose { listen, dial };
 
-/// Looks names up and chooses the family. Go: Resolver.internetAddrList, favoriteAddrFamily.
-/// For listening the answer is one address, IPv4 if there is one; the wildcard of "tcp" is `[::]`
-/// for both families where the system maps IPv4 into IPv6. May block on DNS; thread-safe.
-/// \return at least one address, or why not: "lookup nosuch: no such host"
+/// Looks the host up and chooses the address family. For purpose::dial the result is every address
+/// that was found, for purpose::listen one of them: IPv4 if there is one. To listen on every
+/// interface, "tcp" uses `[::]`, which serves IPv4 as well if the system can do that. May block
+/// while a name server answers. Thread-safe. Go: Resolver.internetAddrList, favoriteAddrFamily.
+/// \return at least one address; or an error: "lookup nosuch: no such host"
 std::expected<std::vector<address>, std::string> resolve(const endpoint& where, purpose why);
 
 } // namespace stage5

@@ -1,7 +1,8 @@
 #pragma once
 /// \file
-/// The accept loop and `handleConnection` of "从源码角度看Golang的TCP Socket(epoll)实现", section
-/// "Server端". What stands in for the goroutine of each client is what the stages differ in.
+/// The echo server: the accept loop and `handleConnection` of "从源码角度看Golang的TCP
+/// Socket(epoll)实现", section "Server端". In Go each client has a goroutine; the stages differ in
+/// what takes its place.
 
 #include "op_error.hpp"
 #include "options.hpp"
@@ -12,10 +13,11 @@
 
 namespace stage5 {
 
-/// Echoes to every client until SIGINT or SIGTERM; returns when all connections are closed, at
-/// most options.grace later. A second signal ends the process at once, with status 0.
-/// \param ready is called once, when nothing that the start needs can fail any more
-/// \return an error if the server could not start, or if no client can be accepted any more
+/// Echoes every client's bytes until SIGINT or SIGTERM arrives. Then it accepts no more clients,
+/// and returns when all connections are closed, at most options.grace later. A second signal ends
+/// the process at once, with status 0.
+/// \param ready is called once, after every step of the start that can fail
+/// \return an error if the server could not start, or if the listener has failed
 std::expected<void, op_error> serve(listener listener, const options& options,
                                     const std::function<void()>& ready);
 

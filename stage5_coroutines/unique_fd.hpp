@@ -1,8 +1,8 @@
 #pragma once
 /// \file
-/// Owning a descriptor. Whoever holds a unique_fd closes it by going away; a plain `int fd` in a
-/// signature is only borrowed. Go closes a forgotten descriptor with a finalizer (net/fd_unix.go:
-/// netFD.setAddr); a destructor does it on time.
+/// Ownership of a descriptor: a unique_fd closes its descriptor when it is destroyed. A plain
+/// `int fd` as a parameter is only borrowed. In Go a finalizer closes a forgotten descriptor
+/// (net/fd_posix.go: netFD.setAddr), but only when the garbage collector finds it.
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -11,27 +11,28 @@
 
 namespace stage5 {
 
-/// A descriptor that is closed exactly once. Not thread-safe; hand it over by moving it.
+/// Owns a descriptor and closes it exactly once. Moving it hands the descriptor over. Not
+/// thread-safe.
 class unique_fd {
 public:
-    unique_fd() noexcept = default; ///< none
-    /// \param fd is ours to close from here on; what a failed call returned, -1, is none
+    unique_fd() noexcept = default; ///< Owns no descriptor.
+    /// Takes ownership of `fd`. If it is -1, the result of a failed call, there is no descriptor.
     explicit unique_fd(int fd) noexcept : fd_(fd) {}
-    /// \param other has none any more
+    /// Takes over the descriptor of `other`, which then owns none.
     unique_fd(unique_fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    /// Swaps: what this had is closed when `other` goes away.
+    /// Exchanges the descriptors: the old one is closed when `other` is destroyed.
     unique_fd& operator=(unique_fd&& other) noexcept {
         std::swap(fd_, other.fd_);
         return *this;
     }
-    ~unique_fd() { reset(); } ///< closes it
+    ~unique_fd() { reset(); } ///< Closes the descriptor, if there is one.
 
-    /// The number, for a system call; -1 when there is none.
+    /// Returns the descriptor, for a system call; -1 if there is none.
     [[nodiscard]] int get() const noexcept { return fd_; }
-    explicit operator bool() const noexcept { return fd_ >= 0; } ///< whether there is one
+    explicit operator bool() const noexcept { return fd_ >= 0; } ///< True if there is one.
 
-    /// Closes now. Never again on EINTR: Linux has released the number by then, and a second
-    /// close could hit whoever got it next.
+    /// Closes the descriptor now, if there is one. Does not repeat close() after EINTR: Linux has
+    /// released the number by then, and another thread may already have a new descriptor with it.
     void reset() noexcept {
         if (fd_ >= 0) ::close(std::exchange(fd_, -1));
     }
@@ -40,8 +41,8 @@ private:
     int fd_ = -1;
 };
 
-/// Opens /dev/null for each of descriptors 0 to 2 that is closed. Otherwise a socket would get such
-/// a number: the log would be sent into it, or read as standard input. Go: runtime.checkfds.
+/// Opens /dev/null for each of the descriptors 0 to 2 that is closed. Otherwise a socket could get
+/// such a number, and then the log would be sent to a client. Go: runtime.checkfds.
 inline void open_standard_descriptors() {
     int fd = 0;
     do {

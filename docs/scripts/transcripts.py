@@ -72,7 +72,8 @@ class Server:
         subprocess.run(["kill", f"-{int(number)}", str(self.children)])
         _, errors = self.process.communicate(timeout=20)
         lines = self.traced().splitlines()
-        begins = [i for i, line in enumerate(lines) if re.search(r"epoll_ctl\(|accept4\(|poll\(", line)]
+        begins = [i for calls in (r"epoll_ctl\(|accept4\(|poll\(", r"epoll_p?wait2?\(")
+                  for i, line in enumerate(lines) if re.search(calls, line)]
         calls = "\n".join(lines[begins[0]:] if begins else [])
         self.trace.close()
         return self.tidy(calls), self.tidy(errors)
@@ -124,6 +125,8 @@ def shorten(lines):
 def show(command, text, keep=None):
     lines = [line for line in text.splitlines()
              if line.strip() and "+++" not in line and (keep is None or re.search(keep, line))]
+    if not lines:
+        raise RuntimeError(f"nothing to show of: {command}")
     return "\n".join([f"$ {command}", *cut(shorten(lines))]) + "\n"
 
 
