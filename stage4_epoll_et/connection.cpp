@@ -1,5 +1,6 @@
 /// \file
-/// One function for each state; it returns false if the connection has to wait.
+/// advance() calls the function that belongs to the present state: echo() for reading, write_owed()
+/// for writing, linger() for lingering. They return false if the connection has to wait.
 
 #include "connection.hpp"
 
@@ -67,7 +68,7 @@ bool connection::echo() {
     const auto message = std::span(around_.buffer).first(*n);
     if (peer_) note("received from", *peer_, message);
 
-    // Usually all of it can be sent at once, and nothing has to be kept.
+    // The send buffer usually has room for all of it, and then nothing needs to be stored.
     std::size_t taken = 0;
     const auto sent = socket_.write(message, taken, *this);
     if (!sent && !sent.error().is_pending()) return close();
@@ -101,7 +102,7 @@ bool connection::write_owed() {
 }
 
 void connection::nothing_owed() {
-    owed_ = {};                           // frees the memory: an idle connection keeps none
+    owed_ = {};                           // frees the memory: an idle connection uses none
     socket_.set_deadline(side::write, 0); // it was for these bytes; later ones get a new deadline
     state_ = finishing_ ? state::lingering : state::reading;
     if (!finishing_) return expect_bytes();
@@ -141,8 +142,8 @@ void connection::finish() {
     if (state_ == state::lingering && is_all_acknowledged(socket_.get())) close();
 }
 
-/// Reads and discards what the client still sends. Otherwise the kernel would answer it with a
-/// reset, and the bytes that are under way to the client would be lost.
+/// Reads and discards what the client still sends. If it stayed unread, close() would send a reset,
+/// and that would destroy bytes on their way to the client.
 bool connection::linger() {
     const auto n = socket_.read(around_.buffer, *this);
     if (n && *n > 0) return true;

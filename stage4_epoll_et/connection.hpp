@@ -1,7 +1,8 @@
 #pragma once
 /// \file
-/// One client's connection as a state machine, because no thread and no coroutine remembers how far
-/// it has come. Its fd returns `pending` where Go would park the goroutine.
+/// The conversation with one client, as a state machine. In stage 1 the client's thread remembers
+/// how far the conversation is, and in Go its goroutine does. Here the fd returns `pending` where
+/// Go would park the goroutine, and each such place is a state, which must be stored.
 
 #include "fd.hpp"
 #include "options.hpp"
@@ -26,19 +27,23 @@ struct surroundings {
     std::function<void(connection&)> turn; ///< called to run a connection that was queued
 };
 
-/// A connection with one client, which gets back every byte that it sends:
+/// One client, as a state machine. Not thread-safe.
 ///
-///     state      waits for              next state  when
-///     reading    bytes to read          writing     not all bytes could be sent back at once
-///                                       lingering   finish() has been called
-///     writing    send buffer space      reading     all bytes have been sent
-///                                       lingering   the same, and finish() has been called
-///     lingering  acknowledgements       closed      the client's kernel has acknowledged all
-///     all                               closed      the stream's end, an error, a deadline
+///     state      waits until                   next state
+///     reading    bytes have arrived            reading, if all of them could be sent back
+///                                              writing, if some are left unsent
+///                                              lingering, after finish()
+///     writing    the send buffer has room      writing, while bytes are left unsent
+///                                              reading, when all have been sent
+///                                              lingering, when all have been sent, after finish()
+///     lingering  the client has acknowledged   closed
+///                all bytes, or sends its FIN
+///     any        -                             closed, at the end of the stream, on an error, or
+///                                              when a deadline passes
 ///
-/// While there are unsent bytes, nothing is read. So TCP holds back a client that sends and never
-/// reads, and no more than one buffer of bytes is kept for it. Until it is closed, a connection is
-/// either parked or queued, never both. Not thread-safe.
+/// In state `writing` nothing is read. So TCP itself stops a client that sends but never reads, and
+/// at most one buffer is stored for it. Between its runs, a connection that is not closed is either
+/// parked or queued, never both.
 class connection : public runnable {
 public:
     /// Begins in state `reading`, and neither parked nor queued: the caller must queue it.
@@ -77,10 +82,10 @@ private:
 
     fd socket_;
     state state_ = state::reading;
-    bool finishing_ = false;
+    bool finishing_ = false; ///< finish() has been called
     int unacknowledged_ = 0; ///< in bytes, when the write deadline was last set
     std::size_t paid_ = 0;   ///< how many bytes of owed_ have been sent
-    std::vector<char> owed_; ///< read from the client, and not all sent back yet
+    std::vector<char> owed_; ///< in state writing: bytes that were read and not sent at once
     surroundings& around_;
     std::unique_ptr<address> peer_; ///< for --verbose only
 };

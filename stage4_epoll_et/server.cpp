@@ -27,7 +27,7 @@ namespace stage4 {
 namespace {
 
 constexpr std::size_t buffer_size = 64 * 1024;
-constexpr int accepts_a_turn = 64; ///< a flood of clients must not keep the others waiting
+constexpr int accepts_a_turn = 64; ///< more at once would delay the present clients
 constexpr nanotime shortest_pause = 5'000'000, longest_pause = 1'000'000'000; ///< ns
 constexpr nanotime sweep_interval = 10'000'000;                               ///< ns
 
@@ -60,7 +60,7 @@ private:
     listener listener_; ///< without its descriptor, which socket_ has
     fd socket_;
     netpoll& poll_;
-    poll_desc& stop_event_; ///< of the eventfd that is readable after a request to stop
+    poll_desc& stop_event_; ///< of the eventfd that is readable once a stop is requested
     run_queue queue_;
     surroundings around_;
     std::list<connection> connections_;
@@ -71,7 +71,7 @@ private:
     nanotime last_complaint_ = 0;
     bool stopping_ = false;
     nanotime grace_ends_ = 0;
-    std::optional<op_error> failed_;
+    std::optional<op_error> failed_; ///< the listener's error: no client can be accepted any more
 };
 
 server::server(listener listener, fd socket, netpoll& poll, poll_desc& stop_event,
@@ -113,7 +113,7 @@ void server::accept_some() {
             return; // accept_ is parked, or the listener is closed
         } else if (is_about_the_listener(client.error().call)) {
             failed_ = failure(client.error().call);
-            request_stop(); // a graceful one: the connected clients are still served
+            request_stop(); // a graceful stop: the present clients are still served
             return;
         } else {
             return back_off(client.error().call);
@@ -170,9 +170,10 @@ void server::sweep() {
     poll_.set_alarm(sweep_again_, now() + sweep_interval);
 }
 
-/// Pauses accepting after an error, such as a lack of descriptors: 5 ms, doubling to 1 s, or until
-/// a connection ends. Go: net/http's Server.Serve pauses as long, but does not look for connections
-/// that end. No event is needed to resume, because accept_some() begins with a try.
+/// Stops accepting for pause_ after a failed accept, or until a connection closes. pause_ is 5 ms,
+/// and each further failure doubles it, up to 1 s. Go's net/http has the same pauses when
+/// descriptors run out (Server.Serve), but there a connection that closes does not end them. No
+/// event is needed to resume, because accept_some() begins with a try.
 void server::back_off(const syscall_error& reason) {
     complain(reason);
     accept_waits_ = true;
@@ -180,13 +181,14 @@ void server::back_off(const syscall_error& reason) {
     pause_ = std::min(pause_ * 2, longest_pause);
 }
 
-/// Logs an error, at most one per second: without descriptors, accept() fails again and again.
+/// Logs the error, but at most once a second: when descriptors run out, accept() fails thousands
+/// of times.
 void server::complain(const syscall_error& reason) try {
     if (last_complaint_ != 0 && now() - last_complaint_ < 1'000'000'000) return;
     last_complaint_ = now();
     log("{}", failure(reason).message());
 } catch (const std::bad_alloc&) {
-    // There is no memory for the log line either.
+    // No memory for the line, so nothing is logged.
 }
 
 op_error server::failure(const syscall_error& reason) const {
