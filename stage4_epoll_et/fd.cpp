@@ -136,7 +136,7 @@ std::expected<void, io_error> fd::write(std::span<const char> bytes, std::size_t
         const auto n = stage4::write(get(), piece);
         if (!n) return failed(n.error());
         written += *n;
-        if (*n != 0) continue; // what stopped a partial write stops the next: EAGAIN or an error
+        if (*n != 0) continue; // if that was not all, the next write returns an error, or 0: EAGAIN
         const auto waited = wait(side::write, w);
         if (!waited) return waited;
     }

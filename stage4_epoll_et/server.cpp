@@ -66,7 +66,8 @@ private:
     std::list<connection> connections_;
     task accept_, stop_, sweep_;
     alarm accept_again_, sweep_again_;
-    bool accept_waits_ = false; ///< until a connection ends or accept_again_ rings; not parked
+    /// accept_ is not parked: it waits until a connection ends or accept_again_ rings.
+    bool accept_waits_ = false;
     nanotime pause_ = shortest_pause;
     nanotime last_complaint_ = 0;
     bool stopping_ = false;
