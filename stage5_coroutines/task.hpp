@@ -61,8 +61,8 @@ public:
     }
 
     /// Makes each run call `turn` and leave the coroutine suspended, until `turn` calls resume().
-    /// So `turn` can repeat a system call and wait again, without resuming the coroutine in
-    /// between. \param call in which the coroutine waits; `turn` gets it from call()
+    /// So `turn` can repeat a system call and wait again, without resuming the coroutine before.
+    /// \param call in which the coroutine waits; `turn` gets it from call()
     template <typename Call>
     void wait_in(Call& call, void (*turn)(runnable&)) noexcept {
         waits_in_ = &call;
