@@ -69,8 +69,8 @@ poll_status fd_call<Call>::prepare(bool skips) {
     return skips ? on_->pd_->check(side_) : on_->pd_->prepare(side_);
 }
 
-/// Parks, and tries whenever parking is refused because of an event. \return true if there is a
-/// result; false if parked: another worker may already have resumed the coroutine
+/// Parks, and tries whenever parking is refused because of an event.
+/// \return true if there is a result; false if parked: another worker may have resumed it already
 template <typename Call>
 bool fd_call<Call>::wait(goroutine& who) {
     while (true) {

@@ -1,8 +1,8 @@
 #pragma once
 /// \file
 /// Serialises the calls on a descriptor: one per direction at a time, while the others queue. Also
-/// counts references, so that the descriptor is not closed before the last call has left. Go:
-/// internal/poll/fd_mutex.go.
+/// counts references, so that the descriptor is not closed before the last call has left.
+/// Go: internal/poll/fd_mutex.go.
 ///
 ///     operation        what it does                         otherwise
 ///     lock             sets the busy bit of the direction,  if that is set: the caller queues,

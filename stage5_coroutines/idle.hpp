@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// Puts workers to sleep and wakes them, and decides which one of them waits in the poller. Go:
-/// runtime/proc.go: stopm, wakep, sysmon. All of it is in this header, as a template over its
+/// Puts workers to sleep and wakes them, and decides which one of them waits in the poller.
+/// Go: runtime/proc.go: stopm, wakep, sysmon. All of it is in this header, as a template over its
 /// atomics, its mutex and its condition variables, so that the tests can run this very text with
 /// their own and try every interleaving.
 ///

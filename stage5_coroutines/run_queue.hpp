@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// The queue of a worker, from which other workers may steal, and the global queue. Go:
-/// runtime/proc.go: runqput, runqget, runqgrab, gQueue.
+/// The queue of a worker, from which other workers may steal, and the global queue.
+/// Go: runtime/proc.go: runqput, runqget, runqgrab, gQueue.
 ///
 /// What must hold for a worker's queue, a ring: only its owner moves the tail. The owner and the
 /// workers that steal move the head, by compare-and-swap, so that each element is taken once.
@@ -42,8 +42,8 @@ public:
     }
 
     /// Takes the older half of `victim`, rounded up. This queue must be empty: all that were taken
-    /// are in it then, but for the one that is returned. \return nullptr if `victim` is empty. Go:
-    /// runqsteal
+    /// are in it then, but for the one that is returned.
+    /// \return nullptr if `victim` is empty. Go: runqsteal
     runnable* steal_from(run_queue& victim) {
         const std::uint32_t tail = tail_.load(std::memory_order_relaxed);
         while (true) {

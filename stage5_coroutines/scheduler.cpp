@@ -208,8 +208,8 @@ runnable* scheduler::steal(worker& me) {
     return nullptr;
 }
 
-/// Polls without waiting, unless another worker is in the poller. \return true if it has polled;
-/// what is ready is in this worker's queue then
+/// Polls without waiting, unless another worker is in the poller.
+/// \return true if it has polled; what is ready is in this worker's queue then
 bool scheduler::look_at_poller(worker& me) {
     return idle_.look([&](nanotime delay) { poll(me, delay); });
 }

@@ -113,8 +113,8 @@ protected:
         }
         static void await_resume() noexcept {} ///< has no result
     };
-    /// Tells resume() which coroutine to continue. \return true if the frame stays, for the
-    /// awaiting coroutine; false if go() started this one
+    /// Tells resume() which coroutine to continue.
+    /// \return true if the frame stays, for the awaiting coroutine; false if go() started this one
     bool finish() noexcept;
     /// The coroutine that resume() continues next on this thread: finish() stores it here. Never
     /// inlined, see scheduler::this_worker().
