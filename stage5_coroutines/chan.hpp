@@ -90,8 +90,7 @@ public:
     awaiting<receiving> operator co_await() && { return awaiting<receiving>(*this); } ///< receives
     static bool begin() noexcept { return false; } ///< suspend() tries, with the lock
     /// Takes a value if there is one; otherwise waits in the queue.
-    /// \return true if it waits.
-    /// Go: chanrecv
+    /// \return true if it waits. Go: chanrecv
     bool suspend(goroutine& who) {
         const std::lock_guard guard(from_.mutex_);
         if (from_.count_ != 0) {

@@ -37,7 +37,7 @@ bool fd_call<Call>::suspend(goroutine& who) try {
     bool has_result = false;
     if (!entered_) {
         const auto entry = on_->mutex_.lock(side_, who, entered_);
-        if (entry == fd_mutex::entry::busy) return true; // may be resumed by now
+        if (entry == fd_mutex::entry::busy) return true; // another worker may run it by now
         if (entry == fd_mutex::entry::closed) why_ = io_error::reason::net_closing;
         has_result = entry == fd_mutex::entry::closed || first_try();
     }
@@ -53,7 +53,7 @@ bool fd_call<Call>::suspend(goroutine& who) try {
 /// call that knows that nothing is left skips the try and waits. \return true if there is a result
 template <typename Call>
 bool fd_call<Call>::first_try() {
-    if (self().asks_for_nothing()) return true; // prepare() would forget an event
+    if (self().asks_for_nothing()) return true; // prepare() would consume an event
     const bool skips = self().skips_try();
     auto status = prepare(skips);
     if (status == poll_status::timed_out && self().goes_on()) status = prepare(skips);
@@ -77,7 +77,7 @@ bool fd_call<Call>::wait(goroutine& who) {
         trace::event("park", {.fd = on_->get(), .waiter = &who});
         const auto status = on_->pd_->block(side_, who);
         if (status == poll_status::parked) return false;
-        trace::event("not parked", {.fd = on_->get(), .waiter = &who}); // an event came first
+        trace::event("not parked", {.fd = on_->get(), .waiter = &who}); // event, deadline or close
         if (status == poll_status::timed_out && self().goes_on()) continue;
         if (status != poll_status::ready) {
             fail(from(status));

@@ -62,8 +62,8 @@ protected:
     [[nodiscard]] static bool skips_try() { return false; }
     /// True if the deadline that has expired does not count, because the call has just moved it.
     [[nodiscard]] static bool goes_on() { return false; }
-    /// True if the receive queue of the socket is known to be empty. (Here and not in the calls,
-    /// because fd's friend is this class.)
+    /// True if the receive queue of the socket is known to be empty. (This class asks for the calls
+    /// that are derived from it, because they are no friends of fd.)
     [[nodiscard]] bool is_drained() const { return on_->drained_ && !on_->pd_->cuts_reads(); }
     /// Reads once, without waiting. \return how many bytes, or the error, which may be EAGAIN
     std::expected<std::size_t, syscall_error> receive(std::span<char> into) {
@@ -86,7 +86,8 @@ protected:
     bool gives_way_ = false; ///< yields before the first try
     side side_;              ///< the direction
 
-    /// Makes the first try, or skips it. Requires the direction. \return true if there is a result
+    /// Tries, unless a try would be wasted. Requires the direction. \return true if there is a
+    /// result
     bool first_try();
 
 private:
@@ -100,7 +101,7 @@ private:
     Call& self() { return static_cast<Call&>(*this); }
 };
 
-/// Reads into a buffer of the caller, at least one byte; 0 is the end of the stream. Go: FD.Read.
+/// Reads at least one byte into a buffer of the caller, but 0 at the stream's end. Go: FD.Read.
 class read_call : public fd_call<read_call> {
 public:
     static constexpr std::string_view op = "read"; ///< the operation, in errors
@@ -120,8 +121,8 @@ private:
     std::size_t count_ = 0;
 };
 
-/// Reads like read_call, but into the worker's buffer, which the coroutine may use until it awaits
-/// anything else. So no connection has a buffer while it waits.
+/// Reads like read_call, but into the worker's buffer, which the coroutine may use until its next
+/// await. So no connection has a buffer while it waits.
 class borrowing_read_call : public fd_call<borrowing_read_call> {
 public:
     static constexpr std::string_view op = "read"; ///< the operation, in errors
@@ -146,7 +147,7 @@ public:
     static constexpr std::string_view op = "accept";          ///< the operation, in errors
     using value = fd_ref;                                     ///< the connection, registered
     explicit accept_call(fd& on) : fd_call(on, side::read) {} ///< \param on a listener
-    std::expected<value, io_error> result(); ///< \return the connection, or errno if that failed
+    std::expected<value, io_error> result(); ///< \return the connection, or the error
 
 private:
     friend fd_call;
@@ -161,7 +162,7 @@ class writable_call : public fd_call<writable_call> {
 public:
     explicit writable_call(fd& on) : fd_call(on, side::write) {}               ///< after connect()
     awaiting<writable_call> operator co_await() && { return awaiting(*this); } ///< waits
-    io_error result(); ///< \return none after an event; SO_ERROR has connect's result
+    io_error result(); ///< \return no error after an event; or a deadline, a close
 
 private:
     friend fd_call;
@@ -195,20 +196,21 @@ private:
     void consume(std::size_t count);
 
     std::vector<std::span<const char>> rest_;
-    std::size_t first_ = 0; ///< the index of the first one that is not empty
+    std::size_t first_ = 0; ///< index in rest_ of the first buffer that is not empty
     std::vector<char> kept_;
     std::size_t written_;
     std::chrono::nanoseconds patience_;
-    std::size_t expected_at_ = 0; ///< `written_` when the deadline was set
-    int unacknowledged_ = -1;     ///< and how much the peer had not acknowledged; -1: no deadline
+    std::size_t expected_at_ = 0; ///< written_ when the deadline was set
+    int unacknowledged_ = -1;     ///< how much the peer had not acknowledged then; -1: no deadline
 };
 
-/// Writes all of its bytes. Sends what the send buffer has room for when it is made; awaiting it
-/// sends the rest. Go: FD.Write, FD.Writev.
+/// Writes all of its bytes. Making it sends what the send buffer has room for; awaiting it sends
+/// the rest. Go: FD.Write, FD.Writev.
 ///
-/// Why not everything in the await? Then the arguments would have to be in the coroutine's frame,
-/// 32 bytes of an idle connection. There is no other difference, since the call is awaited where it
-/// is made. (If an exception comes before the await, the destructor lets the next call in.)
+/// Why is not everything sent by the await? Then the coroutine's frame would have to keep the
+/// arguments, 32 bytes for each connection. There is no other difference, because the call is
+/// awaited where it is made. (If an exception comes in between, the destructor lets the next call
+/// in.)
 class write_call {
 public:
     static constexpr std::string_view op = "write"; ///< the operation, in errors

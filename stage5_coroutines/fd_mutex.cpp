@@ -1,5 +1,5 @@
 /// \file
-/// The operations on the word, and the table of the queues, top-down.
+/// The table of the queues, and the operations on an fd_mutex.
 
 #include "fd_mutex.hpp"
 

@@ -4,19 +4,23 @@
 /// counts references, so that the descriptor is not closed before the last call has left.
 /// Go: internal/poll/fd_mutex.go.
 ///
-///     operation        what it does                         otherwise
-///     lock             sets the busy bit of the direction,  if that is set: the caller queues,
-///                      adds a reference                     and sets the queue bit ("line")
-///     unlock           takes both back                      if calls are queued: gives both to
-///                                                           the first one
-///     close            sets the closed bit, wakes the       if that is set: fails
+///     operation        what it does                           otherwise
+///     lock             sets the direction's busy bit,         busy already: the call queues,
+///                      adds a reference                       and sets the line bit
+///     unlock           takes both back                        calls are queued: gives both to
+///                                                             the first one
+///     close            sets the closed bit, wakes the         closed already: fails
 ///                      queued calls, which then fail
-///     drop the last    the caller destroys what is
-///     reference of a   protected, and calls gone()
-///     closed fd_mutex
+///     drop a           if it is the last one of a closed fd_mutex: the caller destroys what is
+///     reference        protected, and calls gone()
 ///
-///     bits of word_    0 closed · 1 destroyed: gone() was called · 2 closer: a close waits for
-///                      gone() · 3, 4 busy · 5, 6 line · 7 and up: the number of references
+///     bit of word_     meaning
+///     0                closed
+///     1                destroyed: gone() has been called
+///     2                closer: a close waits for gone()
+///     3, 4             busy: a call has the read direction, the write direction
+///     5, 6             line: calls are queued for it
+///     from 7 on        the number of references
 ///
 /// The queues are in a table of the process, as in Go (runtime/sema.go: semtable), so that a
 /// connection pays four bytes for its fd_mutex.
@@ -29,11 +33,11 @@
 
 namespace stage5 {
 
-/// Thread-safe.
+/// A lock with a queue for each direction, and a count of references. Thread-safe.
 class fd_mutex {
 public:
-    /// What lock() has found: `in`: the caller has the direction and a reference now; `busy`:
-    /// another call has the direction; `closed`: the fd_mutex is closed, and no call may begin.
+    /// What lock() returns. `in`: the caller now has the direction and a reference. `busy`: another
+    /// call has the direction. `closed`: no call may begin any more.
     enum class entry : std::uint8_t { in, busy, closed };
 
     /// Adds a reference, for a call that does not wait. \return false if closed. Go: fdMutex.incref

@@ -70,7 +70,7 @@ write_call::write_call(fd& on, buffers bytes, std::chrono::nanoseconds patience)
 void write_call::begin(fd& on, buffers bytes, std::chrono::nanoseconds patience) {
     const bool entered = on.mutex_.lock(side::write) == fd_mutex::entry::in;
     std::expected<std::size_t, int> n = 0;
-    // prepare() would also forget an event, which only a call that is going to wait must do.
+    // prepare() would also consume an event, which only a call that is going to wait must do.
     if (entered && on.pd_->check(side::write) == poll_status::ready) {
         n = bytes.size() == 1 ? send_some(on.get(), bytes[0]) : send_some(on.get(), bytes);
         if (n && *n == size_of(bytes)) return on.leave(on.mutex_.unlock(side::write));

@@ -33,14 +33,14 @@ void guest::take_place(guest* before, guest* behind) {
 guest::~guest() {
     if (!conn_.socket()) return;
     if (verbose) note("disconnected from", conn_.remote_addr());
-    conn_.evict(); // first, so that its descriptor is free when accept_loop() hears
+    conn_.evict(); // before accept_loop() is told: it needs the descriptor
     {
         const std::lock_guard lock(all_.mutex_);
         (before_ != nullptr ? before_->behind_ : all_.first_) = behind_;
         if (behind_ != nullptr) behind_->before_ = before_;
     }
     all_.room.try_send(0);
-    all_.present.done(); // last, because the server may end now
+    all_.present.done(); // last, because it may end the server
 }
 
 } // namespace stage5

@@ -108,7 +108,7 @@ public:
     /// Refers to a socket. \param socket connected, in the poller. Go: newTCPConn
     explicit conn(fd_ref socket) noexcept : fd_(std::move(socket)) {}
 
-    /// Reads the bytes that are there, and waits for at least one. Awaiting it gives their number,
+    /// Waits for at least one byte, and reads what has come. Awaiting it gives the number of bytes,
     /// 0 at the end of the stream. Go: Conn.Read
     [[nodiscard]] named<read_call> read(std::span<char> into) const {
         return named<read_call>(*fd_, into);

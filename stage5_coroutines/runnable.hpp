@@ -9,10 +9,10 @@ namespace stage5 {
 /// An element of a run queue: something that workers run, again and again. Waking it puts it into a
 /// run queue. Each run begins with a call of `run` and ends when that call returns. Go: runtime.g
 struct runnable : waiter {
-    /// \param what is called for each run; may destroy this object
+    /// \param what the first value of `run`; may destroy this object
     explicit runnable(void (*what)(runnable&)) : waiter{&ready}, run(what) {}
 
-    void (*run)(runnable&);     ///< called by a worker. Changes with what the coroutine waits in
+    void (*run)(runnable&);     ///< what a worker calls for each run
     runnable* behind = nullptr; ///< the next one in a run_list. Go: g.schedlink
 
 private:

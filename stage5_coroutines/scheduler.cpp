@@ -41,7 +41,7 @@ constexpr std::uint32_t turns_a_clock = 8;
 /// A worker wakes another one if this many coroutines are in its queue. Fewer have run by the time
 /// that a thread is awake.
 constexpr std::uint32_t worth_waking = 8;
-/// A coroutine should yield after this many things that it has done without waiting.
+/// A coroutine should yield after this many operations that did not have to wait.
 constexpr std::uint32_t longest_turn = 64;
 /// A coroutine that has just been made ready runs next, but only so often in a row. Otherwise two
 /// coroutines that wake each other would starve the rest.
@@ -167,8 +167,8 @@ runnable* scheduler::find(worker& me) {
     return nullptr;
 }
 
-/// Returns the next coroutine to run without stealing, or nullptr. Looks in the same order as Go's
-/// findRunnable.
+/// Looks for a coroutine to run, in the order of Go's findRunnable, but does not steal one.
+/// \return nullptr if there is none
 runnable* scheduler::look(worker& me) {
     const std::uint32_t turns = me.turns.load(std::memory_order_relaxed) + 1;
     me.turns.store(turns, std::memory_order_relaxed);

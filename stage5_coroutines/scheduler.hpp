@@ -35,8 +35,8 @@ public:
     /// \return EBUSY if there is a scheduler already, or the error if a thread or the poller can't
     /// be made
     static std::expected<std::unique_ptr<scheduler>, syscall_error> make(unsigned threads);
-    /// Must not be called during run(). Coroutines that still wait are not destroyed: they and
-    /// their memory are lost.
+    /// Must not be called during run(). Coroutines that still wait are not destroyed: their memory
+    /// leaks.
     ~scheduler();
 
     /// Returns the scheduler that exists. If there is none, logs so and ends the process: a
@@ -65,9 +65,9 @@ public:
     /// later.)
     /// \return an empty span if the thread is no worker
     static std::span<char> buffer();
-    /// Counts a thing that the running coroutine has done without waiting. Go needs no such count:
-    /// its sysmon interrupts a goroutine after 10 ms.
-    /// \return true if the coroutine has done so many in this run that it should yield
+    /// Counts an operation that the running coroutine has done without waiting. Go needs no such
+    /// count: its sysmon interrupts a goroutine after 10 ms.
+    /// \return true if there were so many in this run that the coroutine should yield
     static bool is_turn_over();
     /// Puts `who` into a run queue. Go: goready. \see stage5::ready
     void ready(runnable& who);
@@ -77,11 +77,11 @@ public:
 private:
     struct worker {
         run_queue queue;                       ///< Go: p.runq
-        std::atomic<runnable*> next = nullptr; ///< made ready by the last run. Go: p.runnext
+        std::atomic<runnable*> next = nullptr; ///< made ready last: runs next. Go: p.runnext
         std::atomic<std::uint32_t> turns = 0;  ///< counts calls of look(). Go: p.schedtick
         std::uint32_t seen_turns = 0;          ///< as of sysmon's last tick. Go: p.sysmontick
         std::uint32_t nexts = 0;               ///< how many runs in a row came from `next`
-        std::uint32_t done = 0;                ///< things done in this run. \see is_turn_over
+        std::uint32_t done = 0;                ///< operations in this run. \see is_turn_over
         bool injecting = false; ///< true while polling: `next` is not for what becomes ready then
         nanotime polled = 0;    ///< when this worker polled last
         std::vector<char> buffer = std::vector<char>(64 * 1024); ///< allocated at the start
@@ -112,9 +112,9 @@ private:
     std::unique_ptr<netpoll> poll_;
     std::vector<worker> workers_;
     std::vector<std::jthread> threads_; ///< all workers but the one in run(), and sysmon
-    std::atomic<bool> begun_ = false;   ///< the threads may begin: run() was called, or all is over
+    std::atomic<bool> begun_ = false;   ///< run() or the destructor has been called
     idle idle_;
-    std::atomic<std::uint32_t> searching_ = 0; ///< awake without work. Go: sched.nmspinning
+    std::atomic<std::uint32_t> searching_ = 0; ///< workers that steal. Go: sched.nmspinning
     std::atomic<std::size_t> global_size_ = 0;
 
     std::mutex mutex_; ///< protects global_

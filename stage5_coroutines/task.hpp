@@ -38,7 +38,7 @@ class task;
 class goroutine : public runnable {
 public:
     goroutine() : runnable(&go_on), waits_in_(nullptr) {} ///< made with its frame. Go: malg
-    /// Goes with its frame. Destroys the exception, if the coroutine has thrown one.
+    /// Runs when the frame is destroyed. Destroys the exception, if the coroutine has thrown one.
     ~goroutine() {
         if (has_thrown()) std::destroy_at(&thrown_);
     }
@@ -60,8 +60,8 @@ public:
         frame_cache::release(frame, size);
     }
 
-    /// Makes each run call `turn` and leave the coroutine suspended, until `turn` calls resume().
-    /// So `turn` can repeat a system call and wait again, without resuming the coroutine before.
+    /// Makes workers call `turn` in place of resuming this coroutine, until `turn` calls resume().
+    /// So `turn` can repeat a system call and wait again, while the coroutine stays suspended.
     /// \param call in which the coroutine waits; `turn` gets it from call()
     template <typename Call>
     void wait_in(Call& call, void (*turn)(runnable&)) noexcept {
