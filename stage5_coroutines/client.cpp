@@ -85,9 +85,9 @@ private:
     std::binary_semaphore done_{0};
 };
 
-/// How far standard input has been sent.
+/// Has all of standard input been sent? send_input() reports it here, and talk() asks.
 struct outcome {
-    std::atomic<bool> sending = false;
+    std::atomic<bool> sending = false;       ///< a write is in progress
     chan<std::optional<net::error>> sent{1}; ///< for talk(), if it has found `sending` set
     std::atomic<int> unread = 0;             ///< errno of reading standard input
 };

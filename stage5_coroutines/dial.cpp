@@ -152,7 +152,7 @@ task<dialed> dial_one(std::string network, address to, deadline until,
     if (!connected) co_return std::unexpected(failed(network, to, connected.error()));
     conn made(std::move(*connected));
     if (to.family() != AF_UNIX) {
-        static_cast<void>(made.set_no_delay(true)); // Go: newTCPConn
+        static_cast<void>(made.set_no_delay(true)); // both as Go: newTCPConn
         static_cast<void>(made.set_keep_alive(std::chrono::seconds(15)));
     }
     co_return made;

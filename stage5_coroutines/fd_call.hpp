@@ -60,7 +60,7 @@ protected:
     [[nodiscard]] static bool asks_for_nothing() { return false; }
     /// True if a try would be wasted, because nothing is left before the next readiness event.
     [[nodiscard]] static bool skips_try() { return false; }
-    /// True if the deadline that has expired does not count, because the call has just moved it.
+    /// Called when the deadline has expired. True if the call has set a later one, and continues.
     [[nodiscard]] static bool goes_on() { return false; }
     /// True if the receive queue of the socket is known to be empty. (This class asks for the calls
     /// that are derived from it, because they are no friends of fd.)
@@ -80,7 +80,7 @@ protected:
     }
 
     fd* on_;                 ///< the coroutine that awaits this call has an fd_ref to it
-    int number_ = 0;         ///< errno after a failure; until then the derived call's own
+    int number_ = 0;         ///< errno after a failure; before, the derived call may use it
     io_error::reason why_{}; ///< not `none`: the call has failed. (An io_error would be larger)
     bool entered_ = false;   ///< has the direction, which leave() gives back
     bool gives_way_ = false; ///< yields before the first try

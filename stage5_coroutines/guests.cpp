@@ -40,7 +40,7 @@ guest::~guest() {
         if (behind_ != nullptr) behind_->before_ = before_;
     }
     all_.room.try_send(0);
-    all_.present.done(); // last, because it may end the server
+    all_.present.done(); // last: then the server may be destroyed
 }
 
 } // namespace stage5

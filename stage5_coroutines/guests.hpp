@@ -18,7 +18,7 @@ class guest;
 /// The list, and what the coroutine of each client has to know. Thread-safe.
 class guests {
 public:
-    explicit guests(const options& of) : settings(of) {} ///< \param of the command line
+    explicit guests(const options& of) : settings(of) {} ///< \param of the command line's
 
     /// Calls use(conn) for each client, with the list locked.
     template <typename Use>

@@ -32,8 +32,8 @@ namespace stage5 {
 class scheduler {
 public:
     /// \param threads number of workers; 0: usable_cpus()
-    /// \return EBUSY if there is a scheduler already, or the error if a thread or the poller can't
-    /// be made
+    /// \return the scheduler; or EBUSY if there is one already; or the error if a thread or the
+    /// poller can't be made
     static std::expected<std::unique_ptr<scheduler>, syscall_error> make(unsigned threads);
     /// Must not be called during run(). Coroutines that still wait are not destroyed: their memory
     /// leaks.
