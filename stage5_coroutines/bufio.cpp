@@ -1,5 +1,5 @@
 /// \file
-/// Top-down: lines, and the writer.
+/// How a line is found, and when collected bytes are written.
 
 #include "bufio.hpp"
 
@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t most_collected = 4096; ///< Go: defaultBufSize
 
-/// Gives the memory back, which assigning an empty one would not do.
+/// Frees the memory of a string, which assigning an empty one would not do.
 void release(std::string& bytes) {
     std::string().swap(bytes);
 }
@@ -22,7 +22,7 @@ void release(std::string& bytes) {
 
 // [read_line]
 task<std::expected<std::string_view, net::error>> reader::read_line() {
-    std::size_t seen = 0; // has no newline
+    std::size_t seen = 0; // these bytes have no newline
     while (true) {
         const auto newline = buffered().find('\n', seen);
         seen = buffered().size();
@@ -32,7 +32,7 @@ task<std::expected<std::string_view, net::error>> reader::read_line() {
             co_return line;
         }
         bytes_.erase(0, std::exchange(taken_, 0));
-        if (seen == 0) release(bytes_); // we may wait for long
+        if (seen == 0) release(bytes_); // an idle client needs no memory
         if (seen == longest_line)
             co_return std::unexpected(
                 net::failure(*from_.socket(), "read", "bufio: line too long"));
@@ -62,7 +62,7 @@ task<std::expected<void, net::error>> writer::write(std::string_view bytes) {
 
 task<std::expected<void, net::error>> writer::flush() {
     const auto written = co_await to_.write(bytes_, patience_);
-    release(bytes_); // a connection that waits for the next line needs none
+    release(bytes_); // an idle client needs no memory
     if (!written) co_return std::unexpected(written.error());
     co_return {};
 }

@@ -1,7 +1,6 @@
 #pragma once
 /// \file
-/// A reader that knows lines and a writer that collects them: the line echo's article.
-/// Go: package bufio.
+/// A reader of lines, and a writer that collects them: the line echo's article. Go: package bufio.
 
 #include "net.hpp"
 #include "task.hpp"
@@ -14,26 +13,29 @@
 
 namespace stage5::bufio {
 
-/// The longest line, with its newline. A longer one is an error, and not memory.
+/// The most bytes of a line, with its newline. A longer line is an error, so that a client can't
+/// use up the memory.
 inline constexpr std::size_t longest_line = 64 * 1024;
 
-/// Reads lines. Only what belongs to none yet is kept: a connection that has sent whole lines and
-/// waits has no buffer. One coroutine at a time. Go: bufio.Reader
+/// Reads lines. Keeps only bytes that are no complete line yet, so a connection that has sent whole
+/// lines and is idle has no buffer. For one coroutine at a time. Go: bufio.Reader
 class reader {
 public:
-    /// Shares the connection; nobody else should read from it. Go: bufio.NewReader
-    /// \param before_read is called before each read of the connection: to set its deadline
+    /// Refers to a connection, from which only this reader should read. Go: bufio.NewReader
+    /// \param before_read is called before each read of the connection, to set its deadline
     explicit reader(net::conn from, std::function<void()> before_read = {})
         : from_(std::move(from)), before_read_(std::move(before_read)) {}
 
-    /// The next line with its newline, valid until the next call; at the end of the stream what
-    /// was left, then nothing. Go: Reader.ReadString('\n')
+    /// Reads the next line, with its newline. At the end of the stream gives what came after the
+    /// last newline, then empty lines. A line is valid until the next call.
+    /// Go: Reader.ReadString('\n')
     task<std::expected<std::string_view, net::error>> read_line();
     /// True if read_line() has failed because the line is longer than longest_line.
     [[nodiscard]] bool is_line_too_long() const { return buffered().size() == longest_line; }
-    /// Whether read_line() would not have to wait.
+    /// True if read_line() would not wait, because a whole line has been read already.
     [[nodiscard]] bool has_line() const { return buffered().contains('\n'); }
-    /// What has been read and not been asked for. Go: Reader.Buffered, Peek
+    /// Returns the bytes that have been read and not yet returned as lines. Go: Reader.Buffered,
+    /// Peek
     [[nodiscard]] std::string_view buffered() const {
         return std::string_view(bytes_).substr(taken_);
     }
@@ -45,16 +47,16 @@ private:
     std::size_t taken_ = 0;
 };
 
-/// Collects what is written until it is flushed or there is much of it. Go: bufio.Writer
+/// Collects what is written, until flush() or until there are more than 4 KiB. Go: bufio.Writer
 class writer {
 public:
     /// \param patience as for conn::write
     explicit writer(net::conn to, std::chrono::nanoseconds patience = {})
         : to_(std::move(to)), patience_(patience) {}
 
-    /// Go: Writer.WriteString
+    /// Writes `bytes`, or keeps them for later. Go: Writer.WriteString
     task<std::expected<void, net::error>> write(std::string_view bytes);
-    /// Go: Writer.Flush
+    /// Writes what has been collected. Go: Writer.Flush
     task<std::expected<void, net::error>> flush();
 
 private:

@@ -1,7 +1,8 @@
 #pragma once
 /// \file
-/// A channel: how goroutines tell each other something, and wait for it. dial() has the results
-/// of its races through one, and the server learns that a connection has ended. Go: chan.
+/// A channel, by which a goroutine sends values to another one that waits for them. Go: chan.
+/// dial() gets the results of its races through one, and the server hears through one that a client
+/// has left.
 
 #include "netpoll.hpp"
 #include "scheduler.hpp"
@@ -18,20 +19,20 @@
 
 namespace stage5 {
 
-/// A bounded queue between goroutines. Thread-safe. It must outlive who waits in it. Once it is
-/// made it needs no memory but its alarms': a goroutine that leaves can say so in any case.
+/// A bounded queue of values between goroutines. Thread-safe. It must outlive the goroutines that
+/// wait for it. Sending needs no memory, so that a goroutine can report its end in any case.
 template <typename T>
 class chan {
 public:
     class receiving;
 
-    /// \param capacity how many values may be in it that nobody waits for
+    /// \param capacity how many values it keeps while no goroutine waits for one
     explicit chan(std::size_t capacity) : values_(capacity) {}
-    chan(const chan&) = delete;            ///< who waits in it points to it
-    chan& operator=(const chan&) = delete; ///< the same
+    chan(const chan&) = delete;            ///< goroutines that wait point to it
+    chan& operator=(const chan&) = delete; ///< for the same reason
 
-    /// Gives the value to who waits longest, or keeps it. From any thread.
-    /// \return false if it is full. Go: select with a default
+    /// Gives the value to the goroutine that has waited longest, or keeps it if none waits. Does
+    /// not wait. \return false if the channel is full. Go: select with a default
     bool try_send(T value) {
         std::unique_lock guard(mutex_);
         if (first_in_line_ == nullptr) {
@@ -48,12 +49,13 @@ public:
         return true;
     }
 
-    /// Awaited, waits for a value until the point in time `until`; time_point{} is never.
-    /// \return the value, or nothing if it is too late. Go: <-c
+    /// Awaited, waits for a value until the point in time `until`; time_point{} is no limit.
+    /// \return the value, or nothing if none has come by then. Go: <-c
     [[nodiscard]] receiving receive(time_point until = {}) { return receiving(*this, until); }
 
 private:
-    /// Locked: where the line points to `who`; for nobody, its end. Lines are short.
+    /// Returns the link in the wait queue that points to `who`, or for nullptr the link at the end
+    /// of the queue. Requires the lock. Linear, but the queue is short.
     receiving** link_to(const receiving* who) {
         receiving** link = &first_in_line_;
         while (*link != nullptr && *link != who) link = &(*link)->behind_;
@@ -65,26 +67,30 @@ private:
     }
 
     std::mutex mutex_;                     ///< protects what follows
-    std::vector<std::optional<T>> values_; ///< a ring. Go: hchan.buf
-    std::size_t first_ = 0;                ///< the oldest one's place. Go: recvx
-    std::size_t count_ = 0;                ///< Go: qcount
-    receiving* first_in_line_ = nullptr;   ///< Go: recvq
+    std::vector<std::optional<T>> values_; ///< a ring buffer. Go: hchan.buf
+    std::size_t first_ = 0;                ///< the index of the oldest value. Go: recvx
+    std::size_t count_ = 0;                ///< the number of values. Go: qcount
+    receiving* first_in_line_ = nullptr;   ///< the wait queue. Go: recvq
 };
 
-/// A sender or the alarm makes its goroutine ready, one of the two: a sender that comes while the
-/// alarm is ringing leaves it to that. Go: sudog
+/// A receive that is awaited, and its place in the wait queue. Go: sudog
+///
+/// Either a sender or the alarm makes the goroutine ready, and not both. A sender switches the
+/// alarm off. If it can't, because the alarm is ringing already, then the alarm makes the goroutine
+/// ready, and the goroutine finds the sender's value all the same.
 template <typename T>
 class chan<T>::receiving : waiter {
 public:
-    /// What receive() makes; it takes nothing before it is awaited.
+    /// Made by receive(); takes no value before it is awaited.
     receiving(chan& from, time_point until)
         : waiter{&ring}, from_(from), until_(to_nanotime(until)), alarm_(*this) {}
-    receiving(const receiving&) = delete;            ///< the line points to it
-    receiving& operator=(const receiving&) = delete; ///< the same
+    receiving(const receiving&) = delete;            ///< the wait queue points to it
+    receiving& operator=(const receiving&) = delete; ///< for the same reason
 
     awaiting<receiving> operator co_await() && { return awaiting<receiving>(*this); } ///< receives
-    static bool begin() noexcept { return false; } ///< only with the lock: in suspend()
-    /// Takes a value that is there, or queues. \return true if it waits. Go: chanrecv
+    static bool begin() noexcept { return false; } ///< suspend() tries, with the lock
+    /// Takes a value if there is one; otherwise waits in the queue.
+    /// \return true if it waits. Go: chanrecv
     bool suspend(goroutine& who) {
         const std::lock_guard guard(from_.mutex_);
         if (from_.count_ != 0) {
@@ -95,17 +101,18 @@ public:
         }
         trace::event("park", {.waiter = &who});
         who_ = &who;
-        // Before the lock is released: otherwise a sender could come and not find the alarm.
+        // Before the lock is released. Otherwise a sender could find no alarm to switch off, and
+        // leave it to the alarm to make the goroutine ready.
         if (until_ != 0) scheduler::current().poll().set_alarm(alarm_, until_);
         *from_.link_to(nullptr) = this;
         return true;
     }
-    std::optional<T> result() { return std::move(value_); } ///< nothing: it is too late
+    std::optional<T> result() { return std::move(value_); } ///< \return nothing if it is too late
 
 private:
     friend class chan;
 
-    /// Locked. \return false if the alarm is ringing, and will make it ready
+    /// Requires the lock. \return false if the alarm is ringing, and makes the goroutine ready
     bool take_from_alarm() {
         return until_ == 0 || scheduler::current().poll().set_alarm(alarm_, 0);
     }
@@ -122,7 +129,7 @@ private:
     nanotime until_;
     alarm alarm_;
     goroutine* who_ = nullptr;
-    receiving* behind_ = nullptr; ///< in line
+    receiving* behind_ = nullptr; ///< the next one in the wait queue
     std::optional<T> value_;
 };
 

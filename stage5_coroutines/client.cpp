@@ -1,7 +1,7 @@
 /// \file
-/// Dials, sends standard input, prints what comes back: two goroutines, and a thread that sleeps in
-/// read() so that no worker has to. "Client端", and the client's flow of the notes on Go's net
-/// package.
+/// Dials, sends standard input and prints what comes back: "Client端", and the client's flow of the
+/// notes on Go's net package. Two goroutines, and a thread that blocks in read() in place of a
+/// worker.
 
 #include "chan.hpp"
 #include "dial.hpp"
@@ -38,14 +38,15 @@ namespace {
 
 constexpr std::size_t buffer_size = 64 * 1024;
 
-/// Standard input, which may be a file, that epoll does not take, or a terminal, that others share:
-/// no descriptor to make non-blocking. A thread reads it, and goes on only when what it has read
-/// was sent, so that a server that takes nothing makes it stop. For as long as the process lives.
+/// Reads standard input in a thread of its own. Standard input may be a file, which epoll can't
+/// watch, or a terminal, which other programs share: so it must not be made non-blocking. The
+/// thread reads on only when the last chunk has been sent, so no faster than the server takes it.
+/// Must live as long as the process, because nothing ends the thread.
 class input {
 public:
     using chunk = std::expected<std::span<const char>, syscall_error>; ///< an empty one is the end
 
-    /// Once; the thread sleeps in read() when we are done. \return or pthread_create's error
+    /// Starts the thread. To be called once. \return pthread_create's error, if it fails
     std::expected<void, syscall_error> begin() try {
         std::thread([this] { read_all(); }).detach();
         return {};
@@ -53,7 +54,7 @@ public:
         return std::unexpected(syscall_error{"pthread_create", error.code().value()});
     }
 
-    /// The next bytes, ours until done().
+    /// Waits for the next chunk. Its bytes are valid until done().
     [[nodiscard]] chan<chunk>::receiving next() { return chunks_.receive(); }
     void done() { done_.release(); }
 
@@ -64,8 +65,8 @@ private:
             done_.acquire();
         }
     }
-    /// Waits for bytes even if another program, which has the same terminal or pipe, has made it
-    /// non-blocking.
+    /// Reads once. Waits for bytes even if another program has made the terminal or pipe that they
+    /// share non-blocking.
     chunk read_some() {
         while (true) {
             const auto n = ::read(STDIN_FILENO, buffer_.data(), buffer_.size());
@@ -78,26 +79,27 @@ private:
         }
     }
 
-    // Made here, because nothing would catch std::bad_alloc in the thread.
+    // Made by the constructor, because in the thread std::bad_alloc would end the process.
     std::vector<char> buffer_ = std::vector<char>(buffer_size);
     chan<chunk> chunks_{1};
     std::binary_semaphore done_{0};
 };
 
-/// Whether all of standard input has been sent, as far as it is known.
+/// Has all of standard input been sent? send_input() reports it here, and talk() asks.
 struct outcome {
-    std::atomic<bool> sending = false;
-    chan<std::optional<net::error>> sent{1}; ///< for who finds `sending`
+    std::atomic<bool> sending = false;       ///< a write is in progress
+    chan<std::optional<net::error>> sent{1}; ///< for talk(), if it has found `sending` set
     std::atomic<int> unread = 0;             ///< errno of reading standard input
 };
 
-/// Ends the process with a line that says why.
+/// Logs the reason and ends the process.
 [[noreturn]] void fail(const std::string& why) {
     log("{}", why);
     exit_process(1);
 }
 
-/// Runs a part of the program. What it throws, without memory, ends the process.
+/// Awaits a part of the program. An exception, which means that memory is used up, ends the
+/// process.
 task<> or_fail(task<> part) {
     try {
         co_await std::move(part);
@@ -107,7 +109,7 @@ task<> or_fail(task<> part) {
     }
 }
 
-/// Standard input to the server; then end of file for the server as well.
+/// Sends standard input to the server, and after it the end of the stream.
 task<> send_input(net::conn to, input* from, outcome* told) {
     while (true) {
         // NOLINTNEXTLINE(bugprone-unchecked-optional-access): it waits without a limit
@@ -116,17 +118,17 @@ task<> send_input(net::conn to, input* from, outcome* told) {
         if (!chunk || chunk->empty()) break;
         told->sending = true;
         const auto written = co_await to.write(*chunk);
-        if (!written) { // to be said after what the server still has to say
+        if (!written) { // talk() reports it, after what the server still sends
             told->sent.try_send(written.error());
             co_return;
         }
-        if (!told->sending.exchange(false)) told->sent.try_send({}); // somebody waits to know
+        if (!told->sending.exchange(false)) told->sent.try_send({}); // talk() waits for it
         from->done();
     }
     static_cast<void>(to.close_write());
 }
 
-/// What the server sends to standard output, until its end of file.
+/// Prints what the server sends, until the end of the stream.
 task<> print_output(net::conn from) {
     while (true) {
         const auto bytes = co_await from.read();
@@ -145,13 +147,13 @@ task<> talk(std::string network, std::string address, std::chrono::nanoseconds t
     outcome told;
     go(or_fail(send_input(*conn, &from, &told)));
     co_await print_output(*conn);
-    if (told.sending.exchange(false)) { // the end came in the middle of a write
+    if (told.sending.exchange(false)) { // the server ended during a write
         conn->evict();
         const auto sent = co_await told.sent.receive();
         if (sent && *sent) fail((*sent)->message());
     }
     if (told.unread != 0) fail(syscall_error{"read /dev/stdin", told.unread}.message());
-    exit_process(0); // before `from` goes away
+    exit_process(0); // before `from` is destroyed: its thread still runs
 }
 
 } // namespace
@@ -181,7 +183,7 @@ int main(int argc, char** argv) try {
             log("stage5_client: --timeout: {}", read.error());
             return 2;
         }
-        limit = std::max(*read, std::chrono::nanoseconds(1)); // dial()'s 0 is no limit
+        limit = std::max(*read, std::chrono::nanoseconds(1)); // because 0 means no limit
     }
     run_main(or_fail(talk(where->network, where->network == "unix" ? where->host : text, limit)));
 } catch (const std::exception& error) { // no memory

@@ -1,5 +1,5 @@
 /// \file
-/// Top-down: the name, its families, its addresses, one address, one socket.
+/// How dial() gets from a name to its families, to their addresses and to a connected socket.
 
 #include "dial.hpp"
 
@@ -32,7 +32,7 @@ error too_late(const std::string& network, std::string_view to = "") {
     return error({"dial", network, "", std::string(to), why.message("")}, why);
 }
 
-/// What takes part in a race, and how it went.
+/// A family in a race, and its result.
 struct racer {
     std::string network;
     std::vector<address> addresses;
@@ -40,19 +40,19 @@ struct racer {
     std::shared_ptr<cancellation> race;
     std::shared_ptr<chan<std::pair<bool, dialed>>> results;
     bool is_first;
-    dialed result; ///< an error at first, made while there is memory for it
+    dialed result; ///< at first an error, made while there is memory for it
 };
 
 task<> run(racer who) {
     try {
         auto connected = co_await dial_serial(who.network, who.addresses, who.until, who.race);
         who.result = std::move(connected);
-    } catch (const std::bad_alloc&) { // dial_parallel() still waits for a result
+    } catch (const std::bad_alloc&) { // `result` stays the error: dial_parallel() waits for one
     }
     who.results->try_send({who.is_first, std::move(who.result)});
 }
 
-/// Ends a race at the end of dial_parallel(), also if that is an exception. Go: defer cancel()
+/// Ends a race when dial_parallel() ends, also by an exception. Go: defer cancel()
 class deferred_cancel {
 public:
     explicit deferred_cancel(cancellation& race) : race_(race) {}
@@ -64,7 +64,7 @@ private:
     cancellation& race_;
 };
 
-/// How connecting went. \return 0, or -1 and errno
+/// Asks the socket how its connect has ended. \return 0, or -1 with errno
 int connect_error(int fd) {
     int number = 0;
     socklen_t size = sizeof number;
@@ -78,7 +78,7 @@ bool has_peer(int fd) {
     return ::getpeername(fd, &peer.any, &peer.length) == 0;
 }
 
-/// Whom Linux connects to when it is told "every interface": ourselves.
+/// Replaces "every interface" by the loopback address, which is what Linux connects to then.
 void replace_wildcard(address& to) {
     if (to.family() == AF_INET && to.in.sin_addr.s_addr == INADDR_ANY)
         to.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -87,9 +87,9 @@ void replace_wildcard(address& to) {
 }
 
 // [connect]
-/// Go: netFD.connect. The call begins to connect and returns; being writable says that it has
-/// ended, SO_ERROR how. Into the poller only then: a socket that does not even connect yet has
-/// hung up, says epoll, and our poll_desc would remember that for its whole life.
+/// Connects a socket. Go: netFD.connect. connect() only begins. When the socket is writable, it has
+/// ended, and SO_ERROR says how. The socket goes into the poller after that call: before, epoll
+/// reports that it has hung up, and its poll_desc would keep that for the whole generation.
 task<std::expected<fd_ref, io_error>> connect(unique_fd socket, address to, deadline until,
                                               std::shared_ptr<cancellation> race) {
     replace_wildcard(to);
@@ -108,12 +108,12 @@ task<std::expected<fd_ref, io_error>> connect(unique_fd socket, address to, dead
     while (!failed) {
         failed = co_await writable_call(connecting);
         if (failed) break;
-        bool connects = false; // asked with a reference: cancel() may close it meanwhile
+        bool connects = false; // set with a reference, because cancel() may close the fd
         failed = connecting.with_number([&](int fd) {
             connects = has_peer(fd);
             return connect_error(fd);
         });
-        // Writable without an error and without a peer: woken for nothing. Go issue 14548
+        // Writable without an error and without a peer: a spurious wake-up. Go issues 19289, 14548
         if (connects) break;
     }
     race->remove(*opened);
@@ -123,8 +123,9 @@ task<std::expected<fd_ref, io_error>> connect(unique_fd socket, address to, dead
 }
 // [connect]
 
-/// Linux lets a socket connect to itself, if the port that the kernel chose for it happens to be
-/// the one it calls and nobody listens there. Go: selfConnect, spuriousENOTAVAIL
+/// True if a socket has connected to itself: on Linux that happens if the kernel chooses for it the
+/// very port that it connects to. Also true after EADDRNOTAVAIL, which may be spurious. In both
+/// cases trying again may succeed. Go: selfConnect, spuriousENOTAVAIL
 bool is_by_accident(const std::expected<fd_ref, io_error>& connected) {
     if (!connected) return connected.error().number == EADDRNOTAVAIL;
     const auto local = (*connected)->local_addr();
@@ -132,7 +133,7 @@ bool is_by_accident(const std::expected<fd_ref, io_error>& connected) {
            local.to_string() == (*connected)->remote_addr().to_string();
 }
 
-/// Go: sysDialer.doDialTCP
+/// Makes a socket and connects it to one address, up to three times. Go: sysDialer.doDialTCP
 task<dialed> dial_one(std::string network, address to, deadline until,
                       std::shared_ptr<cancellation> race) {
     const auto make = [&] {
@@ -151,7 +152,7 @@ task<dialed> dial_one(std::string network, address to, deadline until,
     if (!connected) co_return std::unexpected(failed(network, to, connected.error()));
     conn made(std::move(*connected));
     if (to.family() != AF_UNIX) {
-        static_cast<void>(made.set_no_delay(true)); // Go: newTCPConn
+        static_cast<void>(made.set_no_delay(true)); // both as Go: newTCPConn
         static_cast<void>(made.set_keep_alive(std::chrono::seconds(15)));
     }
     co_return made;
@@ -167,7 +168,7 @@ task<dialed> dial(std::string network, std::string address, std::chrono::nanosec
     if (!found) co_return std::unexpected(too_late(network, address));
     if (!*found) co_return std::unexpected(error({"dial", network, "", "", found->error()}, {}));
 
-    std::vector<stage5::address> first, second; // by family, each in its order
+    std::vector<stage5::address> first, second; // by family, in the order of the lookup
     for (const auto& to : **found)
         (to.family() == (*found)->front().family() ? first : second).push_back(to);
     if (second.empty())
@@ -182,7 +183,7 @@ task<dialed> dial_parallel(std::string network, std::vector<address> first,
                            std::chrono::nanoseconds delay) {
     const auto race = std::make_shared<cancellation>();
     const deferred_cancel last(*race);
-    // With room for both results: who loses sends into it, and it goes away with the result.
+    // Has room for both results: the loser can send its own, and the channel goes away with it.
     const auto results = std::make_shared<chan<std::pair<bool, dialed>>>(2);
     const dialed unknown = std::unexpected(out_of_memory(network));
     go(run({network, std::move(first), until, race, results, true, unknown}));

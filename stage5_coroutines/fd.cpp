@@ -1,5 +1,5 @@
 /// \file
-/// Top-down: into the poller, deadlines, close, and reading once.
+/// How an fd is opened, gets deadlines, is closed, and reads once, top-down.
 
 #include "fd.hpp"
 
@@ -17,8 +17,8 @@
 namespace stage5 {
 namespace {
 
-/// A read moves at most this much. The kernel has a bound of its own, at which a read comes back
-/// short although something is left. Go: maxRW.
+/// The most that one read asks for. Beyond a limit of its own, 2 GiB, the kernel would cut a read
+/// short although more is left. Go: maxRW.
 constexpr std::size_t most_bytes = std::size_t{1} << 30;
 
 bool is_tcp(int socket) {
@@ -30,7 +30,6 @@ bool is_tcp(int socket) {
 
 } // namespace
 
-/// Go: convertErr.
 io_error from(poll_status status) {
     using reason = io_error::reason;
     switch (status) {
@@ -71,7 +70,7 @@ std::expected<fd_ref, syscall_error> fd::open(unique_fd socket, const address& p
     const auto pd = poll.add(socket.get());
     if (!pd) return std::unexpected(pd.error());
     try {
-        names who(local, peer); // before the socket is moved: it must be ours when that fails
+        names who(local, peer); // may throw, so before the move: the socket must stay open
         return fd_ref(new fd(std::move(socket), **pd, std::move(who)));
     } catch (const std::bad_alloc&) {
         poll.unblock(**pd);
@@ -84,7 +83,7 @@ fd::fd(unique_fd socket, poll_desc& pd, names who)
     : socket_(std::move(socket)), is_tcp_(is_tcp(socket_.get())),
       scheduler_(scheduler::current().number()), pd_(&pd), names_(std::move(who)) {}
 
-/// \return nullptr if the scheduler is gone, and with it the poller and *pd_
+/// Returns the poller, or nullptr if the scheduler is gone, and with it the poller and *pd_.
 netpoll* fd::poll() const {
     return scheduler::poll_of(scheduler_);
 }
@@ -108,8 +107,9 @@ bool fd::close() {
     return true;
 }
 
-/// Closes the descriptor when the last call has left: first in the poller, then its number.
-/// Otherwise the kernel could reuse the number, and a call of ours would act on another socket.
+/// Ends a call. If it was the last one of a closed fd, removes the descriptor from the poller and
+/// then closes it: in this order, because a number that is closed may be another socket's.
+/// \param last the caller has dropped the last reference of a closed fd
 void fd::leave(bool last) {
     if (!last) return;
     if (netpoll* const all = poll()) all->remove(*pd_);
@@ -118,10 +118,11 @@ void fd::leave(bool last) {
     mutex_.gone();
 }
 
-/// Reads once, and records whether the read was short. TCP fills the buffer as far as it can, so a
-/// short read has emptied the receive queue, unless it stopped at urgent data or in front of a FIN
-/// (which made programs hang in Go issue 8891). The poller announces both: see cuts_reads(). A Unix
-/// socket also stops between messages, and the poller does not announce that.
+/// Reads once. Records in drained_ whether the receive queue is now known to be empty. TCP fills
+/// the buffer as far as it can, so a short read has emptied the queue, unless it has stopped at
+/// urgent data or in front of a FIN. The poller reports these two: see cuts_reads(). (Without that,
+/// a read that waits next may hang: dotnet/runtime issue 38747; Go issue 8891 was about hangs too.)
+/// A read of a Unix socket may also stop between messages, which the poller does not report.
 std::expected<std::size_t, syscall_error> fd::receive(std::span<char> buffer) {
     const std::size_t size = std::min(buffer.size(), most_bytes);
     while (true) {

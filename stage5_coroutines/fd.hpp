@@ -1,8 +1,12 @@
 #pragma once
 /// \file
-/// A descriptor that coroutines on any thread may use at once, and its life: open, deadlines,
-/// close. The calls that wait are in fd_call.hpp. "如何实现异步非阻塞"; Go: internal/poll.FD
-/// (fd_unix.go, fd_poll_runtime.go) and net.netFD.
+/// A socket that coroutines on any thread may use at once: opening, deadlines, closing. The calls
+/// that wait are in fd_call.hpp. "如何实现异步非阻塞"; Go: internal/poll.FD (fd_unix.go,
+/// fd_poll_runtime.go) and net.netFD.
+///
+/// What must hold: close() may come at any time, but the descriptor stays open until the last call
+/// has left. Otherwise the kernel could give its number to a new socket, and a late call would read
+/// from or write to that one.
 
 #include "address.hpp"
 #include "fd_mutex.hpp"
@@ -21,43 +25,46 @@
 
 namespace stage5 {
 
-/// Why a call of fd did not do all that it was asked. Go: internal/poll's errors.
+/// Why a call of fd has failed. Go: internal/poll's errors.
 struct io_error {
-    /// What came in between.
+    /// The cause.
     enum class reason : std::uint8_t {
-        none,              ///< it did
+        none,              ///< it has not failed
         net_closing,       ///< Go: ErrNetClosing
         deadline_exceeded, ///< Go: ErrDeadlineExceeded
         not_pollable,      ///< Go: ErrNotPollable
-        failed,            ///< `number` says it
+        failed,            ///< a system call has failed: see `number`
     };
-    reason why = reason::none; ///< which of them it was
-    int number = 0;            ///< errno of the call that failed; of which, the caller knows
+    reason why = reason::none; ///< the cause
+    int number = 0;            ///< errno of the system call that failed; the caller knows which
 
     explicit operator bool() const { return why != reason::none; } ///< Go: err != nil
-    /// Go's text for it. \param call the system call that failed, if one did
+    /// Returns Go's text for it. \param call the system call that failed, if one did
     [[nodiscard]] std::string message(std::string_view call) const;
 };
 
-/// Go: convertErr.
+/// Converts what a wait in the poller has returned. Go: convertErr.
 io_error from(poll_status status);
 
 class fd_ref;
 
-/// A stream socket in the poller. Calls on one side queue up; close() ends all of them, and the
-/// number stays taken until they have left.
+/// A stream socket that is registered with the poller. Calls in the same direction queue up.
+/// close() ends all of them, and the descriptor stays open until they have left.
 class fd {
 public:
-    /// Takes a non-blocking socket into the poller of the scheduler. Go: netFD.init.
-    /// \param peer who is at the other end, where somebody is
+    /// Registers a non-blocking socket with the poller of the scheduler. Go: netFD.init.
+    /// \param peer the address of the other end; none for a listener
     static std::expected<fd_ref, syscall_error> open(unique_fd socket, const address& peer = {});
     fd(const fd&) = delete;            ///< it is shared through fd_ref
-    fd& operator=(const fd&) = delete; ///< the same
+    fd& operator=(const fd&) = delete; ///< for the same reason
 
-    /// Sets a deadline at a point in time; 0 is none. Go: FD.SetReadDeadline, FD.SetWriteDeadline.
-    /// \return false if the fd is closed, or its scheduler gone
+    /// Sets the deadline of a direction at a point in time; 0 removes it. Go: FD.SetReadDeadline,
+    /// FD.SetWriteDeadline.
+    /// \return false if the fd is closed, or its scheduler is gone
     bool set_deadline(side s, nanotime when, nanotime present = now());
-    /// Does something short with the number, which stays ours meanwhile. \return or net_closing
+    /// Calls `use` with the descriptor, which stays open meanwhile. `use` must not wait. It returns
+    /// 0, or something else with errno.
+    /// \return the errno of `use`, or net_closing if the fd is closed
     template <typename Use>
     io_error with_number(const Use& use) {
         if (!mutex_.add_reference()) return {io_error::reason::net_closing};
@@ -65,14 +72,14 @@ public:
         leave(mutex_.drop_reference());
         return {number == 0 ? io_error::reason::none : io_error::reason::failed, number};
     }
-    /// Lets all calls return net_closing, now and later; those that are in progress may still be
-    /// on their way out when it returns. Go: FD.Close, without its wait.
+    /// Makes all calls fail with net_closing, those that wait and those to come. Does not wait
+    /// until they have left. Go: FD.Close, without its wait.
     /// \return false if it was closed before
     bool close();
 
-    /// Our end of it, also when it is closed. Go: netFD.laddr
+    /// Our own address, also after a close. Go: netFD.laddr
     [[nodiscard]] address local_addr() const { return names_.local(); }
-    /// The other end; AF_UNSPEC for a listener. Go: netFD.raddr
+    /// The address of the other end, also after a close; AF_UNSPEC for a listener. Go: netFD.raddr
     [[nodiscard]] address remote_addr() const { return names_.remote(); }
 
 private:
@@ -88,47 +95,48 @@ private:
     ~fd();
     static void* operator new(std::size_t size) { return frame_cache::allocate(size); }
     static void operator delete(void* what, std::size_t size) { frame_cache::release(what, size); }
-    /// The number; to be used by those that hold a reference, or another thread may close it.
+    /// The descriptor. The caller must hold a reference, or another thread could close it.
     [[nodiscard]] int get() const { return socket_.get(); }
     void leave(bool last);
     [[nodiscard]] netpoll* poll() const;
     std::expected<std::size_t, syscall_error> receive(std::span<char> buffer);
 
     fd_mutex mutex_;
-    std::atomic<std::uint32_t> owners_ = 1; ///< fd_refs
+    std::atomic<std::uint32_t> owners_ = 1; ///< number of fd_refs
     unique_fd socket_;
-    bool is_tcp_;          ///< its short reads prove something, see receive()
-    bool drained_ = false; ///< the last read was short; belongs to the call that has the read side
+    bool is_tcp_;             ///< true: a short read proves that nothing is left, see receive()
+    bool drained_ = false;    ///< the last read was short. Only for the call that has the direction
     std::uint16_t scheduler_; ///< the number of the one in which it was opened
     poll_desc* pd_;
     names names_;
 };
 
-/// Shares an fd: the last one closes it. As std::shared_ptr, with the count inside: 15,000 idle
-/// connections are 15,000 of everything here.
+/// Shares an fd; the last fd_ref closes it. Like std::shared_ptr, but the count is in the fd, which
+/// saves memory in each connection.
 class fd_ref {
 public:
-    fd_ref() noexcept = default; ///< of none
-    /// The first one. \param made by fd::open(), which has counted us
+    fd_ref() noexcept = default; ///< refers to no fd
+    /// Refers to a new fd. \param made by fd::open(), which has counted this reference
     explicit fd_ref(fd* made) noexcept : fd_(made) {}
-    /// One more. Thread-safe as far as the count goes.
+    /// Adds a reference. The count is atomic, so that copies may be used by different threads.
     fd_ref(const fd_ref& other) noexcept : fd_(other.fd_) {
         if (fd_ != nullptr) fd_->owners_.fetch_add(1, std::memory_order_relaxed);
     }
-    /// As many as before: `other` is of none then.
+    /// Takes over the reference of `other` and leaves it empty.
     fd_ref(fd_ref&& other) noexcept : fd_(std::exchange(other.fd_, nullptr)) {}
-    /// Of what `other` is; one less of what it was before.
+    /// Drops its reference and shares the fd of `other`.
     fd_ref& operator=(fd_ref other) noexcept {
         std::swap(fd_, other.fd_);
         return *this;
     }
-    /// One less; the last one closes. Go needs a finalizer: netFD.setAddr
+    /// Drops its reference; the last one closes the fd. Go needs a finalizer for that:
+    /// netFD.setAddr
     ~fd_ref() {
         if (fd_ != nullptr && fd_->owners_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete fd_;
     }
-    fd& operator*() const noexcept { return *fd_; }                    ///< there must be one
-    fd* operator->() const noexcept { return fd_; }                    ///< the same
-    explicit operator bool() const noexcept { return fd_ != nullptr; } ///< whether there is one
+    fd& operator*() const noexcept { return *fd_; } ///< the fd; there must be one
+    fd* operator->() const noexcept { return fd_; } ///< the fd; there must be one
+    explicit operator bool() const noexcept { return fd_ != nullptr; } ///< is not empty
 
 private:
     fd* fd_ = nullptr;

@@ -1,5 +1,5 @@
 /// \file
-/// Top-down: the loop that all calls share, and what each of them tries.
+/// How a call tries and waits, which is the same for all calls, and what each of them tries.
 
 #include "fd_call.hpp"
 
@@ -16,7 +16,7 @@ bool fd_call<Call>::begin() {
     switch (on_->mutex_.lock(side_)) {
     case fd_mutex::entry::in:
         entered_ = true;
-        gives_way_ = scheduler::is_turn_over(); // a client that floods us is not the only one
+        gives_way_ = scheduler::is_turn_over(); // or a flood from one client starves others
         return !gives_way_ && first_try();
     case fd_mutex::entry::closed:
         why_ = io_error::reason::net_closing;
@@ -37,23 +37,23 @@ bool fd_call<Call>::suspend(goroutine& who) try {
     bool has_result = false;
     if (!entered_) {
         const auto entry = on_->mutex_.lock(side_, who, entered_);
-        if (entry == fd_mutex::entry::busy) return true; // ours no longer
+        if (entry == fd_mutex::entry::busy) return true; // another worker may run it by now
         if (entry == fd_mutex::entry::closed) why_ = io_error::reason::net_closing;
         has_result = entry == fd_mutex::entry::closed || first_try();
     }
     if (!has_result && !wait(who)) return true;
     who.stop_waiting();
     return false;
-} catch (...) { // no memory for a place in line: whoever awaits hears of it
+} catch (...) { // no memory to queue: the await throws
     who.stop_waiting();
     throw;
 }
 
-/// The first try. Go tries always, and pays a third system call for most messages: who knows that
-/// nothing is left may wait first. \return whether there is a result
+/// Go's Read always begins with a try, and fails with EAGAIN for about every second message. Here a
+/// call that knows that nothing is left skips the try and waits. \return true if there is a result
 template <typename Call>
 bool fd_call<Call>::first_try() {
-    if (self().asks_for_nothing()) return true; // no prepare(): it would forget an edge
+    if (self().asks_for_nothing()) return true; // prepare() would consume an event
     const bool skips = self().skips_try();
     auto status = prepare(skips);
     if (status == poll_status::timed_out && self().goes_on()) status = prepare(skips);
@@ -69,14 +69,15 @@ poll_status fd_call<Call>::prepare(bool skips) {
     return skips ? on_->pd_->check(side_) : on_->pd_->prepare(side_);
 }
 
-/// \return whether there is a result; if not, somebody else may already have woken us
+/// Parks, and tries whenever parking is refused because of an event.
+/// \return true if there is a result; false if parked: another worker may have resumed it already
 template <typename Call>
 bool fd_call<Call>::wait(goroutine& who) {
     while (true) {
         trace::event("park", {.fd = on_->get(), .waiter = &who});
         const auto status = on_->pd_->block(side_, who);
         if (status == poll_status::parked) return false;
-        trace::event("not parked", {.fd = on_->get(), .waiter = &who}); // something came in between
+        trace::event("not parked", {.fd = on_->get(), .waiter = &who}); // event, deadline or close
         if (status == poll_status::timed_out && self().goes_on()) continue;
         if (status != poll_status::ready) {
             fail(from(status));
@@ -86,7 +87,8 @@ bool fd_call<Call>::wait(goroutine& who) {
     }
 }
 
-/// Woken: an edge, a deadline, a close; or the one before us in line has left, or was sent away.
+/// Runs when the call was woken. If it was parked: by an event, a deadline or a close. If it was
+/// queued for its direction: by the call before it, or by a close (then entered_ is false).
 template <typename Call>
 void fd_call<Call>::take_turn(runnable& who) {
     auto& waiting = static_cast<goroutine&>(who);
@@ -94,7 +96,7 @@ void fd_call<Call>::take_turn(runnable& who) {
     if (!call.entered_)
         call.why_ = io_error::reason::net_closing;
     else if (call.side_ == side::read)
-        call.on_->drained_ = false; // something has come
+        call.on_->drained_ = false; // bytes may have come
     if (!call.entered_ || call.first_try() || call.wait(waiting)) waiting.resume();
 }
 // [call]
@@ -150,7 +152,7 @@ std::expected<std::span<const char>, io_error> borrowing_read_call::result() {
 bool accept_call::attempt() {
     auto client = stage5::accept(on_->get());
     if (!client) return ended_by(client.error().number);
-    // If that fails the connection is closed, the listener not.
+    // If that fails, the new connection is closed, and the listener stays.
     auto opened = fd::open(std::move(client->fd), client->peer);
     if (!opened) return ended_by(opened.error().number);
     client_ = std::move(*opened);

@@ -1,9 +1,17 @@
 #pragma once
 /// \file
-/// The calls of fd that wait: each tries, gets EAGAIN, waits, and tries again. A call is made and
-/// awaited in one expression, as Go's calls are. It lives in the frame of the coroutine that awaits
-/// it, and takes that coroutine's turns: the coroutine continues only when there is a result.
-/// Go: FD.Read, Write, Accept, WaitWrite.
+/// The calls of fd that may wait: each tries, gets EAGAIN, waits, and tries again. Go: FD.Read,
+/// Write, Accept, WaitWrite.
+///
+/// A call is an object in the frame of the coroutine that awaits it. It is made and awaited in one
+/// expression. While it waits, a worker that would run the coroutine runs the call in its place, so
+/// the coroutine is resumed only when there is a result.
+///
+///     step         when                       what it does
+///     begin()      in the await               takes the direction (fd_mutex), tries once
+///     suspend()    if that gave no result     queues for the direction, or parks (poll_desc)
+///     take_turn()  when woken                 tries again; parks again, or resumes the coroutine
+///     result()     when there is a result     gives the direction back
 
 #include "fd.hpp"
 #include "scheduler.hpp"
@@ -23,64 +31,67 @@
 
 namespace stage5 {
 
-/// What all calls have in common. \tparam Call says what a try is: `bool attempt()`, false where
-/// the call would have slept in stage 1
+/// What all calls have in common. \tparam Call has `bool attempt()`, which makes the system call
+/// once: true if there is a result, also an error; false if it was EAGAIN
 template <typename Call>
 class fd_call {
 public:
-    [[nodiscard]] const fd& on() const { return *on_; } ///< whose call it is
-    /// How much it has done, if it fails in the middle of it.
+    [[nodiscard]] const fd& on() const { return *on_; } ///< the fd that is called
+    /// How many bytes a write has written before its error; 0 for other calls.
     [[nodiscard]] static std::size_t done() { return 0; }
 
     fd_call& operator=(const fd_call&) = delete; ///< a call is awaited where it is made
-    /// Tries once. Most calls need no more. \return true if there is a result
+    /// Tries once, which is all that most calls need. \return true if there is a result
     bool begin();
-    /// Waits: first for the calls before it on the same side, and then for the descriptor.
-    /// \return false if there is a result after all. If it returns true, `who` may already run
+    /// Waits: first until calls before it in the same direction have left, then for the descriptor.
+    /// \return false if there is a result after all. If true, another worker may already have
+    /// resumed `who`, and this object may be gone
     bool suspend(goroutine& who);
 
 protected:
-    /// Lets the next call in, if an exception has kept result() from doing so.
+    /// Gives the direction back, if an exception has kept result() from doing so.
     ~fd_call() { leave(); }
 
-    /// Lets the next call in. For result().
+    /// Gives the direction back, to the next call in the queue if there is one. For result().
     void leave();
-    /// \return whether that is a result: EAGAIN is none
+    /// Makes errno `number` the result, unless it is EAGAIN. \return true if there is a result
     bool ended_by(int number);
     /// True for a read of no bytes, which has its result at once. Go issue 15735
     [[nodiscard]] static bool asks_for_nothing() { return false; }
-    /// Whether there is nothing to be had before the next edge, and a try would be wasted.
+    /// True if a try would be wasted, because nothing is left before the next readiness event.
     [[nodiscard]] static bool skips_try() { return false; }
-    /// Whether a deadline that has come does not count, because the call has just moved it.
+    /// Called when the deadline has expired. True if the call has set a later one, and continues.
     [[nodiscard]] static bool goes_on() { return false; }
-    /// fd's friend is this class, not those that are made from it.
+    /// True if the receive queue of the socket is known to be empty. (This class asks for the calls
+    /// that are derived from it, because they are no friends of fd.)
     [[nodiscard]] bool is_drained() const { return on_->drained_ && !on_->pd_->cuts_reads(); }
-    /// Without waiting. \return or EAGAIN and the like
+    /// Reads once, without waiting. \return how many bytes, or the error, which may be EAGAIN
     std::expected<std::size_t, syscall_error> receive(std::span<char> into) {
         return on_->receive(into);
     }
 
-    /// How it has failed, if so. For result().
+    /// How the call has failed. For result().
     [[nodiscard]] io_error error() const { return {why_, number_}; }
-    [[nodiscard]] bool failed() const { return why_ != io_error::reason::none; } ///< whether it has
-    /// Its result is that it has failed.
+    [[nodiscard]] bool failed() const { return why_ != io_error::reason::none; } ///< has an error
+    /// Makes an error the result.
     void fail(io_error why) {
         why_ = why.why;
         number_ = why.number;
     }
 
-    fd* on_;                 ///< held by an fd_ref of who awaits
-    int number_ = 0;         ///< once it has failed errno, and before that for the call to use
-    io_error::reason why_{}; ///< it has failed; an io_error of its own would be a word more
-    bool entered_ = false;   ///< has its side: leave() has something to give back
-    bool gives_way_ = false; ///< before it has tried anything
-    side side_;              ///< which line, and which word of the poll_desc
+    fd* on_;                 ///< the coroutine that awaits this call has an fd_ref to it
+    int number_ = 0;         ///< errno after a failure; before, the derived call may use it
+    io_error::reason why_{}; ///< not `none`: the call has failed. (An io_error would be larger)
+    bool entered_ = false;   ///< has the direction, which leave() gives back
+    bool gives_way_ = false; ///< yields before the first try
+    side side_;              ///< the direction
 
-    /// The first try, once the call has its side. \return true if there is a result
+    /// Tries, unless a try would be wasted. Requires the direction. \return true if there is a
+    /// result
     bool first_try();
 
 private:
-    friend Call; // nobody else is made from it
+    friend Call; // so that only Call can be derived
     fd_call(fd& on, side s) : on_(&on), side_(s) {}
     fd_call(const fd_call&) = default;
 
@@ -90,12 +101,12 @@ private:
     Call& self() { return static_cast<Call&>(*this); }
 };
 
-/// Go: FD.Read. Into a buffer of the caller's; 0 is the end of the stream.
+/// Reads at least one byte into a buffer of the caller, but 0 at the stream's end. Go: FD.Read.
 class read_call : public fd_call<read_call> {
 public:
-    static constexpr std::string_view op = "read"; ///< as errors call it
+    static constexpr std::string_view op = "read"; ///< the operation, in errors
     using value = std::size_t;                     ///< what awaiting it gives: how many bytes
-    /// \param into has to stay where it is until the call has been awaited
+    /// \param into must stay where it is until the call has been awaited
     read_call(fd& on, std::span<char> into) : fd_call(on, side::read), into_(into) {}
     awaiting<read_call> operator co_await() && { return awaiting<read_call>(*this); } ///< reads
     std::expected<value, io_error> result(); ///< \return 0 at the end of the stream
@@ -110,15 +121,15 @@ private:
     std::size_t count_ = 0;
 };
 
-/// The same with the worker's buffer, which is the coroutine's until it awaits anything: no
-/// connection keeps a buffer while it waits.
+/// Reads like read_call, but into the worker's buffer, which the coroutine may use until its next
+/// await. So no connection has a buffer while it waits.
 class borrowing_read_call : public fd_call<borrowing_read_call> {
 public:
-    static constexpr std::string_view op = "read"; ///< as errors call it
-    using value = std::span<const char>;           ///< what was read, where it was lent
-    /// \param at_most bytes, and never more than scheduler::buffer() has
+    static constexpr std::string_view op = "read"; ///< the operation, in errors
+    using value = std::span<const char>;           ///< what was read, in the worker's buffer
+    /// \param at_most how many bytes; scheduler::buffer() is another limit
     borrowing_read_call(fd& on, std::uint32_t at_most) : fd_call(on, side::read) {
-        number_ = static_cast<int>(at_most); // and then, how many there were
+        number_ = static_cast<int>(at_most); // attempt() puts there how many it has read
     }
     std::expected<value, io_error> result(); ///< \return an empty span at the end of the stream
 
@@ -130,13 +141,13 @@ private:
     bool attempt();
 };
 
-/// Go: FD.Accept.
+/// Accepts a connection and registers it with the poller. Go: FD.Accept.
 class accept_call : public fd_call<accept_call> {
 public:
-    static constexpr std::string_view op = "accept";          ///< as errors call it
-    using value = fd_ref;                                     ///< the connection, in the poller
+    static constexpr std::string_view op = "accept";          ///< the operation, in errors
+    using value = fd_ref;                                     ///< the connection, registered
     explicit accept_call(fd& on) : fd_call(on, side::read) {} ///< \param on a listener
-    std::expected<value, io_error> result(); ///< \return accept4's errno, if it failed
+    std::expected<value, io_error> result(); ///< \return the connection, or the error
 
 private:
     friend fd_call;
@@ -145,12 +156,13 @@ private:
     fd_ref client_;
 };
 
-/// Waits until a socket that connects has done so, or not: one edge. Go: FD.WaitWrite.
+/// Waits for one readiness event: a socket that was connecting is connected then, or has failed.
+/// Go: FD.WaitWrite.
 class writable_call : public fd_call<writable_call> {
 public:
     explicit writable_call(fd& on) : fd_call(on, side::write) {}               ///< after connect()
     awaiting<writable_call> operator co_await() && { return awaiting(*this); } ///< waits
-    io_error result(); ///< \return none: SO_ERROR says how it went; or a deadline, a close
+    io_error result(); ///< \return no error after an event; or a deadline, a close
 
 private:
     friend fd_call;
@@ -160,19 +172,19 @@ private:
     bool waited_ = false;
 };
 
-/// Several buffers that are written as one. Go: net.Buffers
+/// Several buffers to be written one after the other, in one call. Go: net.Buffers
 using buffers = std::span<const std::span<const char>>;
 
-/// The rest of a write that the send buffer had no room for.
+/// The rest of a write, for which the send buffer had no room.
 class slow_write : public fd_call<slow_write> {
 public:
-    /// \param written of `bytes` have been sent. Throws std::bad_alloc
+    /// \param written how many of the bytes have been sent. Throws std::bad_alloc
     slow_write(fd& on, buffers bytes, std::size_t written, std::chrono::nanoseconds patience);
     slow_write(const slow_write&) = delete; ///< it is awaited where it is made
     ~slow_write();                          ///< resets the connection if it was not awaited
     bool begin();                           ///< continues what write_call began
-    std::expected<void, io_error> result(); ///< takes its deadline back
-    [[nodiscard]] std::size_t done() const { return written_; } ///< with what was sent at once
+    std::expected<void, io_error> result(); ///< removes the deadline that it has set
+    [[nodiscard]] std::size_t done() const { return written_; } ///< includes what was sent at once
 
 private:
     friend fd_call;
@@ -184,42 +196,45 @@ private:
     void consume(std::size_t count);
 
     std::vector<std::span<const char>> rest_;
-    std::size_t first_ = 0; ///< the first of them that is not empty
+    std::size_t first_ = 0; ///< index in rest_ of the first buffer that is not empty
     std::vector<char> kept_;
     std::size_t written_;
     std::chrono::nanoseconds patience_;
-    std::size_t expected_at_ = 0; ///< how much was written when room was last expected
-    int unacknowledged_ = -1;     ///< and how much of that the peer had not acknowledged
+    std::size_t expected_at_ = 0; ///< written_ when the deadline was set
+    int unacknowledged_ = -1;     ///< how much the peer had not acknowledged then; -1: no deadline
 };
 
-/// Go: FD.Write, FD.Writev. It sends at once, when it is made, what the send buffer has room for,
-/// and awaiting it sends the rest. It is awaited where it is made, so that this differs from a
-/// write that begins in the await in one thing only: its arguments need no place in the coroutine's
-/// frame, 32 bytes of an idle connection. A write that ends without having been awaited, because an
-/// exception came in between, lets the next one in.
+/// Writes all of its bytes. Making it sends what the send buffer has room for; awaiting it sends
+/// the rest. Go: FD.Write, FD.Writev.
+///
+/// Why is not everything sent by the await? Then the coroutine's frame would have to keep the
+/// arguments, 32 bytes for each connection. There is no other difference, because the call is
+/// awaited where it is made. (If an exception comes in between, the destructor lets the next call
+/// in.)
 class write_call {
 public:
-    static constexpr std::string_view op = "write"; ///< as errors call it
-    using value = void;                             ///< all of it or an error: done() has the rest
-    /// \param patience once it has to wait, the peer must take something that often, or the call
-    /// ends with deadline_exceeded; 0: it need not
+    static constexpr std::string_view op = "write"; ///< the operation, in errors
+    using value = void; ///< nothing: all was written, or there is an error
+    /// \param patience if the call has to wait, how long the peer may take no bytes before the call
+    /// ends with deadline_exceeded; 0: no limit
     write_call(fd& on, std::span<const char> bytes, std::chrono::nanoseconds patience = {});
     write_call(fd& on, buffers bytes, std::chrono::nanoseconds patience = {}); ///< Go: FD.Writev
 
-    /// \return true if everything was sent at once, and the coroutine need not yield
+    /// \return true if all was sent at once, and the coroutine need not yield
     bool begin() { return rest_ == nullptr ? !scheduler::is_turn_over() : rest_->begin(); }
-    /// Waits for room, or for the next turn: a client that floods us is not the only one.
+    /// Waits for room in the send buffer. If all has been sent, only yields: a client that sends
+    /// without a pause must not starve the others.
     bool suspend(goroutine& who) {
         if (rest_ != nullptr) return rest_->suspend(who);
         scheduler::current().put_last(who);
         return true;
     }
-    /// \return why the rest was not sent, if it was not
+    /// \return the error, if the rest was not sent
     std::expected<value, io_error> result() {
         return rest_ == nullptr ? std::expected<value, io_error>() : rest_->result();
     }
-    [[nodiscard]] const fd& on() const { return rest_->on(); } ///< after an error
-    /// How many bytes were written, after an error.
+    [[nodiscard]] const fd& on() const { return rest_->on(); } ///< only after an error
+    /// How many bytes were written. Only after an error.
     [[nodiscard]] std::size_t done() const { return rest_->done(); }
 
 private:
@@ -227,24 +242,25 @@ private:
     std::unique_ptr<slow_write> rest_;
 };
 
-/// Go: FD.Close with its wait: awaits that all calls have left and the number is free.
+/// Closes an fd when it is made; awaiting it waits until all calls have left and the descriptor is
+/// closed. Go: FD.Close.
 class close_call {
 public:
-    static constexpr std::string_view op = "close"; ///< as errors call it
-    using value = void;                             ///< nothing to be had
-    /// Closes: what is awaited is only the others' leaving.
+    static constexpr std::string_view op = "close"; ///< the operation, in errors
+    using value = void;                             ///< nothing
+    /// Closes. \param which the awaiting coroutine has an fd_ref to it
     explicit close_call(fd& which) : on_(&which), first_(which.close()) {}
 
-    bool begin() const noexcept { return !first_; } ///< only the first one waits
-    /// Waits for the last call to leave. Go: runtime_Semacquire(&fd.csema)
+    bool begin() const noexcept { return !first_; } ///< only the first close waits
+    /// Waits until the last call has left. Go: runtime_Semacquire(&fd.csema)
     bool suspend(goroutine& who) { return on_->mutex_.wait_until_gone(who); }
     /// \return net_closing if it was closed before
     std::expected<void, io_error> result() const {
         if (first_) return {};
         return std::unexpected(io_error{io_error::reason::net_closing});
     }
-    [[nodiscard]] const fd& on() const { return *on_; }   ///< which one
-    [[nodiscard]] static std::size_t done() { return 0; } ///< no bytes
+    [[nodiscard]] const fd& on() const { return *on_; }   ///< the fd that is closed
+    [[nodiscard]] static std::size_t done() { return 0; } ///< it writes no bytes
 
 private:
     fd* on_;

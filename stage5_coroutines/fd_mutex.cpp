@@ -1,5 +1,5 @@
 /// \file
-/// Top-down: the word, then the lines.
+/// The table of the queues, and the operations on an fd_mutex.
 
 #include "fd_mutex.hpp"
 
@@ -12,22 +12,22 @@
 namespace stage5 {
 namespace {
 
-/// Somebody in line.
+/// A queued call.
 struct place {
     const fd_mutex* where;
-    int what; ///< the side, or closing
+    int what; ///< its direction, or `closing`: it waits for gone()
     runnable* who;
     bool* entered;
 };
 constexpr int closing = 2;
 
-/// All lines of the process. Go: runtime.semtable, with a tree where this has a vector: lines are
-/// rare, and short.
+/// A part of the table of all queues in the process. Go: runtime.semtable, with a tree where this
+/// has a vector, because queues are rare and short.
 struct bucket {
     std::mutex mutex;
-    std::vector<place> places; ///< who came first is in front
+    std::vector<place> places; ///< the oldest in front
 
-    /// Takes out the first one. \return nobody if there is none
+    /// Removes the oldest of this kind. \return a place without `who` if there is none
     place take(const fd_mutex* where, int what) {
         const auto found = std::ranges::find_if(
             places, [&](const place& p) { return p.where == where && p.what == what; });
@@ -71,7 +71,7 @@ fd_mutex::entry fd_mutex::lock(side s, runnable& who, bool& entered) {
     auto& waiting = bucket_of(this);
     const std::lock_guard guard(waiting.mutex);
     waiting.places.push_back(
-        {this, static_cast<int>(s), &who, &entered}); // seen with the lock only
+        {this, static_cast<int>(s), &who, &entered}); // others see it once this is unlocked
     entered = false;
     word old = word_.load();
     while ((old & closed) == 0) {
@@ -100,7 +100,8 @@ bool fd_mutex::unlock(side s) {
     }
 }
 
-/// Gives the side and the reference to the first in line. \return whether there was one
+/// Gives the direction and its reference to the first call in the queue.
+/// \return false if the queue is empty
 bool fd_mutex::hand_over(side s) {
     auto& waiting = bucket_of(this);
     runnable* next = nullptr;
@@ -111,7 +112,7 @@ bool fd_mutex::hand_over(side s) {
         const bool more = std::ranges::any_of(
             waiting.places, [&](const place& p) { return p.where == this && p.what == what; });
         if (!more) word_.fetch_and(~line(s));
-        if (first.who == nullptr) return false; // close() has sent them away
+        if (first.who == nullptr) return false; // close() has woken them all
         *first.entered = true;
         next = first.who;
     }

@@ -1,14 +1,29 @@
 #pragma once
 /// \file
-/// Who is at a descriptor: at most one caller a side, others in line behind, and its number stays
-/// taken until the last has left. Go: internal/poll/fd_mutex.go, also one word of bits; those who
-/// wait are in a table of the process there too (runtime/sema.go: semtable), so that a connection
-/// that nobody fights for pays four bytes.
+/// Serialises the calls on a descriptor: one per direction at a time, while the others queue. Also
+/// counts references, so that the descriptor is not closed before the last call has left.
+/// Go: internal/poll/fd_mutex.go.
 ///
-///     lock      busy bit of the side, a reference    or, if it is busy, the line bit and a place
-///     unlock    takes both back                      or hands both to the first in line
-///     close     closed bit; the lines are sent away  or fails: it was closed before
-///     the last reference of a closed one             its owner destroys what it protects: gone
+///     operation        what it does                           otherwise
+///     lock             sets the direction's busy bit,         busy already: the call queues,
+///                      adds a reference                       and sets the line bit
+///     unlock           takes both back                        calls are queued: gives both to
+///                                                             the first one
+///     close            sets the closed bit, wakes the         closed already: fails
+///                      queued calls, which then fail
+///     drop a           if it is the last one of a closed fd_mutex: the caller destroys what is
+///     reference        protected, and calls gone()
+///
+///     bit of word_     meaning
+///     0                closed
+///     1                destroyed: gone() has been called
+///     2                closer: a close waits for gone()
+///     3, 4             busy: a call has the read direction, the write direction
+///     5, 6             line: calls are queued for it
+///     from 7 on        the number of references
+///
+/// The queues are in a table of the process, as in Go (runtime/sema.go: semtable), so that a
+/// connection pays four bytes for its fd_mutex.
 
 #include "poll_desc.hpp"
 #include "runnable.hpp"
@@ -18,38 +33,46 @@
 
 namespace stage5 {
 
-/// Every function may be called from any thread.
+/// A lock with a queue for each direction, and a count of references. Thread-safe.
 class fd_mutex {
 public:
-    /// How lock() went: the side is ours, with a reference; somebody else's; nobody's any more.
+    /// What lock() returns. `in`: the caller now has the direction and a reference. `busy`: another
+    /// call has the direction. `closed`: no call may begin any more.
     enum class entry : std::uint8_t { in, busy, closed };
 
-    /// For something short. \return false if it is closed. Go: fdMutex.incref
+    /// Adds a reference, for a call that does not wait. \return false if closed. Go: fdMutex.incref
     bool add_reference();
-    /// \return whether it was the last of a closed one. Go: fdMutex.decref
+    /// Drops a reference. Go: fdMutex.decref
+    /// \return true if it was the last one of a closed fd_mutex: the caller must destroy what is
+    /// protected, and call gone()
     bool drop_reference();
 
-    /// Tries to be the one on its side. Go: fdMutex.rwlock, without its wait
+    /// Takes the direction if it is free. Does not wait. Go: fdMutex.rwlock
     entry lock(side s);
-    /// The same; if it is busy, `who` is made ready later, and `entered` says how it went.
+    /// Takes the direction if it is free; otherwise queues `who` and returns busy. `who` is made
+    /// ready later: with `entered` true if it has the direction then, false if the fd_mutex was
+    /// closed.
     entry lock(side s, runnable& who, bool& entered);
-    /// \return as drop_reference() does. Go: fdMutex.rwunlock
+    /// Gives the direction back. \return as drop_reference(). Go: fdMutex.rwunlock
     bool unlock(side s);
 
-    /// Sends away who is in line; the caller has a reference then. \return false if somebody else
-    /// has closed it before. Go: fdMutex.increfAndClose
+    /// Closes: no further call may begin, and those that are queued are woken. Adds a reference,
+    /// which the caller must drop. Go: fdMutex.increfAndClose
+    /// \return false if it was closed before
     bool close();
-    /// After close: waits until what it protects is gone. \return false if it is already
+    /// Makes `who` ready when gone() is called. Only for the caller of the first close().
+    /// \return false if gone() was called already, and there is nothing to wait for
     bool wait_until_gone(runnable& who);
-    /// What it protected has been destroyed. Go: runtime_Semrelease(&fd.csema)
+    /// To be called when what is protected has been destroyed: wakes the close that waits for that.
+    /// Go: runtime_Semrelease(&fd.csema)
     void gone();
 
-    /// Whether lock() would say `closed`.
+    /// True if lock() would return `closed`.
     [[nodiscard]] bool is_closed() const { return (word_.load() & closed) != 0; }
 
 private:
     using word = std::uint32_t;
-    static constexpr word closed = 1, destroyed = 2, closer = 4; ///< closer: somebody waits for it
+    static constexpr word closed = 1, destroyed = 2, closer = 4; ///< see the table above
     static constexpr word one_reference = 128;
     static word busy(side s) { return word{8} << static_cast<unsigned>(s); }
     static word line(side s) { return word{32} << static_cast<unsigned>(s); }

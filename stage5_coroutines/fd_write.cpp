@@ -1,5 +1,5 @@
 /// \file
-/// Writing: at once what goes, the rest when there is room.
+/// Sends at once what the send buffer has room for, and the rest when there is room again.
 
 #include "fd_call.hpp"
 #include "trace.hpp"
@@ -14,9 +14,9 @@
 namespace stage5 {
 namespace {
 
-/// A call moves at most this much, so that none of them takes for ever. Go: maxRW.
+/// The most bytes in one call, so that none takes too long. Go: maxRW.
 constexpr std::size_t most_bytes = std::size_t{1} << 30;
-/// And at most so many buffers: the kernel's UIO_MAXIOV. Go: FD.Writev
+/// The most buffers in one call: the kernel's UIO_MAXIOV. Go: FD.Writev
 constexpr std::size_t most_buffers = 1024;
 
 std::size_t size_of(buffers bytes) {
@@ -25,7 +25,7 @@ std::size_t size_of(buffers bytes) {
     return size;
 }
 
-/// Some of it, in one call. \return or errno
+/// Sends as many bytes as there is room for, in one call. \return how many, or errno
 std::expected<std::size_t, int> send_some(int fd, std::span<const char> bytes) {
     while (true) {
         const auto n = trace::send(fd, bytes.data(), std::min(bytes.size(), most_bytes),
@@ -35,7 +35,7 @@ std::expected<std::size_t, int> send_some(int fd, std::span<const char> bytes) {
     }
 }
 
-/// The same from several buffers.
+/// Sends the same way from several buffers.
 std::expected<std::size_t, int> send_some(int fd, buffers from) {
     std::array<iovec, most_buffers> parts;
     std::size_t size = 0;
@@ -70,16 +70,16 @@ write_call::write_call(fd& on, buffers bytes, std::chrono::nanoseconds patience)
 void write_call::begin(fd& on, buffers bytes, std::chrono::nanoseconds patience) {
     const bool entered = on.mutex_.lock(side::write) == fd_mutex::entry::in;
     std::expected<std::size_t, int> n = 0;
-    // check() and not prepare(): only who is going to wait has to forget what came before.
+    // prepare() would also consume an event, which only a call that is going to wait must do.
     if (entered && on.pd_->check(side::write) == poll_status::ready) {
         n = bytes.size() == 1 ? send_some(on.get(), bytes[0]) : send_some(on.get(), bytes);
         if (n && *n == size_of(bytes)) return on.leave(on.mutex_.unlock(side::write));
     }
     try {
         rest_ = std::make_unique<slow_write>(on, bytes, n.value_or(0), patience);
-    } catch (...) { // no memory to keep it in
+    } catch (...) { // no memory to keep the rest
         if (entered) {
-            reset_at_close(on.get()); // what follows would come after a hole
+            reset_at_close(on.get()); // what is written later would follow a gap
             on.leave(on.mutex_.unlock(side::write));
         }
         throw;
@@ -97,13 +97,14 @@ slow_write::slow_write(fd& on, buffers bytes, std::size_t written,
     keep_what_was_lent();
 }
 
-/// Nothing may follow a message of which only a part was sent.
+/// If the rest was not sent, makes the connection end with a reset: a later write must not follow a
+/// part of a message.
 slow_write::~slow_write() {
     if (entered_) reset_at_close(on_->get());
 }
 
-/// Continues a write that write_call could not finish. If write_call did not get the write side
-/// either, waits for it first.
+/// Continues a write that write_call could not finish. If write_call did not get the direction
+/// either, tries to get it first.
 bool slow_write::begin() {
     if (!entered_) return fd_call::begin();
     return failed() || first_try();
@@ -123,7 +124,8 @@ bool slow_write::attempt() {
     return true;
 }
 
-/// A client has until then to take anything more.
+/// Sets the deadline until which the peer must take more bytes. Leaves it as it is if nothing has
+/// been sent since it was set.
 void slow_write::expect_room() {
     if (patience_.count() == 0 || (written_ == expected_at_ && unacknowledged_ >= 0)) return;
     expected_at_ = written_;
@@ -131,8 +133,9 @@ void slow_write::expect_room() {
     on_->set_deadline(side::write, to_nanotime(after(patience_)));
 }
 
-/// There is room to write only when a third of the kernel's buffer is free. A client that takes
-/// little has taken something all the same.
+/// The deadline has expired: has the peer taken bytes all the same? epoll reports room only when a
+/// third of the send buffer is free, so a slow peer may take bytes without an event.
+/// \return true if it has; it gets a new deadline
 bool slow_write::goes_on() {
     if (unacknowledged_ < 0 || unacknowledged(on_->get()) >= unacknowledged_) return false;
     unacknowledged_ = -1;
@@ -140,7 +143,8 @@ bool slow_write::goes_on() {
     return true;
 }
 
-/// What a read has lent is the next turn's as soon as we wait.
+/// Copies what is in the worker's buffer, because the next coroutine uses that buffer as soon as
+/// this one waits.
 void slow_write::keep_what_was_lent() {
     const auto lent = scheduler::buffer();
     const auto is_lent = [&](std::span<const char> bytes) {
@@ -149,7 +153,7 @@ void slow_write::keep_what_was_lent() {
     std::size_t size = 0;
     for (const auto each : rest_)
         if (is_lent(each)) size += each.size();
-    kept_.reserve(size); // or it would move
+    kept_.reserve(size); // must not move: rest_ points into it
     for (auto& each : rest_) {
         if (!is_lent(each)) continue;
         kept_.insert(kept_.end(), each.begin(), each.end());
@@ -157,14 +161,14 @@ void slow_write::keep_what_was_lent() {
     }
 }
 
-/// Takes `count` bytes off the front, and empty buffers with them.
+/// Removes `count` bytes from the front of rest_, and empty buffers after them.
 void slow_write::consume(std::size_t count) {
     while (first_ != rest_.size() && count >= rest_[first_].size()) count -= rest_[first_++].size();
     if (first_ != rest_.size()) rest_[first_] = rest_[first_].subspan(count);
 }
 
 std::expected<void, io_error> slow_write::result() {
-    if (unacknowledged_ >= 0) on_->set_deadline(side::write, 0); // it was about this message
+    if (unacknowledged_ >= 0) on_->set_deadline(side::write, 0); // it was for this write
     leave();
     if (failed()) return std::unexpected(error());
     return {};

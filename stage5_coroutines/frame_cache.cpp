@@ -1,6 +1,7 @@
 /// \file
-/// A thread takes from its own lists and gives to them, without a lock; a batch at a time they are
-/// filled from the common ones, and give back to them what has flowed to this thread from others.
+/// Gives each thread free lists of its own, which need no lock. A list that is empty takes a batch
+/// from the common list of its size, and a list that is too long returns a batch to it. It becomes
+/// too long if other threads allocate what this one releases.
 
 #include "frame_cache.hpp"
 
@@ -18,16 +19,16 @@
 namespace stage5::frame_cache {
 namespace {
 
-constexpr std::size_t granule = 16; ///< sizes are rounded up to this; new aligns to no more
-constexpr std::size_t classes = 64; ///< larger frames go to operator new
+constexpr std::size_t granule = 16; ///< sizes are rounded up to this, the alignment of new
+constexpr std::size_t classes = 64; ///< number of sizes; larger frames come from operator new
 constexpr std::uint32_t batch = 32;
 constexpr std::size_t page = 16384;
 
 #ifndef __has_feature // clang has it
 #define __has_feature(what) 0
 #endif
-/// True if a tool looks for uses of freed memory. It can't see the end of a frame that is only put
-/// aside.
+/// True if a tool looks for uses of freed memory. It would not notice those of a frame that is only
+/// put into a list.
 bool is_watched() {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
     __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
@@ -43,7 +44,7 @@ struct free_frame {
     free_frame* next;
 };
 
-/// Free frames of one size.
+/// A list of free frames of one size.
 struct free_list {
     free_frame* first = nullptr;
     std::uint32_t count = 0;
@@ -63,23 +64,23 @@ struct free_list {
 
 struct cache;
 
-/// What all threads share. Go: mcentral
+/// The lists that all threads share. Go: mcentral
 struct central {
     std::mutex mutex; ///< protects all of it
     std::array<free_list, classes> lists;
-    cache* caches = nullptr; ///< of threads that live
-    long live = 0;           ///< on balance, of threads that have ended
+    cache* caches = nullptr; ///< of the threads that exist
+    long live = 0;           ///< the sum of `cache::live` of threads that have ended
 };
 central& common() {
     static central one;
     return one;
 }
 
-/// What a thread has. Go: mcache
+/// The lists of one thread. Go: mcache
 struct cache {
     std::array<free_list, classes> lists;
     const bool keeps = !is_watched(); ///< false: frames come from operator new
-    std::atomic<long> live = 0;       ///< allocated less released; written by its thread alone
+    std::atomic<long> live = 0;       ///< allocations less releases; only its thread writes it
     cache* next;
 
     cache() noexcept {
@@ -104,7 +105,7 @@ std::size_t class_of(std::size_t size) {
     return (size + granule - 1) / granule;
 }
 
-/// Go: mcache.refill
+/// Fills an empty list: from the common one, or with new memory. Go: mcache.refill
 void refill(free_list& list, std::size_t which) {
     {
         const std::lock_guard lock(common().mutex);
@@ -119,7 +120,7 @@ void refill(free_list& list, std::size_t which) {
 
 } // namespace
 
-/// Never inlined, because a coroutine goes on on another thread: see scheduler::this_worker().
+/// Never inlined, because a coroutine may continue on another thread: see scheduler::this_worker().
 [[gnu::noinline]] void* allocate(std::size_t size) {
     const std::size_t which = class_of(size);
     void* frame = nullptr;
@@ -133,7 +134,7 @@ void refill(free_list& list, std::size_t which) {
     return frame;
 }
 
-/// Not inlined for the same reason.
+/// Never inlined, for the same reason.
 [[gnu::noinline]] void release(void* frame, std::size_t size) noexcept {
     const std::size_t which = class_of(size);
     mine.count(-1);

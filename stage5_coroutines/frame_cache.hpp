@@ -1,22 +1,23 @@
 #pragma once
 /// \file
-/// Memory for what a connection is made of: its coroutine's frame and its fd. Sizes repeat, so
-/// freeing is keeping for the next one. Go: runtime/mcache.go and mcentral.go, with their lists by
-/// size, a thread's own and the common ones. Under the sanitizers and valgrind nothing is kept.
+/// Memory for what each connection consists of: the frame of its coroutine and its fd. The sizes
+/// repeat, so memory that is freed is kept for the next one of that size. Go: runtime/mcache.go and
+/// mcentral.go, which also have lists by size, for each thread and for all. Under the sanitizers
+/// and valgrind nothing is kept.
 
 #include <cstddef>
 
 namespace stage5::frame_cache {
 
-/// Memory for a frame, most often the one that was released last on this thread. Nothing is lost
-/// to a header, and nothing goes back to the system: what there once was is for the next ones.
-/// Throws std::bad_alloc.
+/// Returns memory for a frame: usually what this thread has released last. Unlike malloc, it needs
+/// no header for each frame, and gives no memory back to the system. Throws std::bad_alloc.
 void* allocate(std::size_t size);
 
-/// Gives it back, on any thread. \param size as for allocate()
+/// Frees memory, on any thread. \param size as for allocate()
 void release(void* frame, std::size_t size) noexcept;
 
-/// How many there are in the process. Exact while nobody allocates. For tests: none may be left.
+/// Returns how many frames are allocated in the process. Exact while no thread allocates or
+/// releases one. For tests: at the end none may be left.
 long live();
 
 } // namespace stage5::frame_cache

@@ -1,5 +1,5 @@
 /// \file
-/// Coming, being moved, leaving.
+/// How a guest enters the list, is moved, and leaves.
 
 #include "guests.hpp"
 
@@ -15,14 +15,14 @@ guest::guest(guests& all, net::conn who) : all_(all), conn_(std::move(who)) {
     all_.present.add();
 }
 
-/// For example from an argument into the frame of the coroutine that is called.
+/// A guest moves, for example, from an argument into the frame of the coroutine.
 guest::guest(guest&& from) noexcept : all_(from.all_) {
     const std::lock_guard lock(all_.mutex_);
     conn_ = std::move(from.conn_); // NOLINT(cppcoreguidelines-prefer-member-initializer): locked
     take_place(from.before_, from.behind_);
 }
 
-/// Enters the list between these two. Requires the lock.
+/// Enters the list between these two; nullptr is an end of it. Requires the lock.
 void guest::take_place(guest* before, guest* behind) {
     before_ = before;
     behind_ = behind;
@@ -33,14 +33,14 @@ void guest::take_place(guest* before, guest* behind) {
 guest::~guest() {
     if (!conn_.socket()) return;
     if (verbose) note("disconnected from", conn_.remote_addr());
-    conn_.evict(); // before the accept loop hears that there is room
+    conn_.evict(); // before accept_loop() is told: it needs the descriptor
     {
         const std::lock_guard lock(all_.mutex_);
         (before_ != nullptr ? before_->behind_ : all_.first_) = behind_;
         if (behind_ != nullptr) behind_->before_ = before_;
     }
     all_.room.try_send(0);
-    all_.present.done(); // the last thing: the server may end now
+    all_.present.done(); // last: then the server may be destroyed
 }
 
 } // namespace stage5

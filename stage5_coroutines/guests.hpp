@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// The clients that are being served: a list that a client is in as long as its coroutine holds its
-/// guest. So a stop finds all of them, and the accept loop knows how many there are.
+/// The list of the clients that are served. A client is in the list as long as its coroutine has
+/// its guest. So a stop finds all clients, and the accept loop knows how many there are.
 
 #include "chan.hpp"
 #include "net.hpp"
@@ -15,20 +15,20 @@ namespace stage5 {
 
 class guest;
 
-/// All clients of a server, and what each of their coroutines has to know. Thread-safe.
+/// The list, and what the coroutine of each client has to know. Thread-safe.
 class guests {
 public:
     explicit guests(const options& of) : settings(of) {} ///< \param of the command line's
 
-    /// Calls use(conn) for each client; not for one that comes meanwhile.
+    /// Calls use(conn) for each client, with the list locked.
     template <typename Use>
     void for_each(const Use& use);
 
-    const options settings; ///< the command line's
+    const options settings; ///< of the command line
     std::atomic<bool> leaving =
-        false;             ///< the server stops: each answers what it has read, and ends
-    time_point grace_ends; ///< then at the latest. Written before `leaving`
-    chan<char> room{1};    ///< receives something when a client has left
+        false;             ///< true: the server stops, each client gets its last answers
+    time_point grace_ends; ///< when the stop is over at the latest. Written before `leaving`
+    chan<char> room{1};    ///< gets a value when a client has left
     wait_group present;    ///< counts the clients
 
 private:
@@ -37,24 +37,24 @@ private:
     guest* first_ = nullptr;
 };
 
-/// A client that is served. Its connection is closed when its guest goes away.
+/// A client that is served. Its connection is closed when its guest is destroyed.
 class guest {
 public:
-    /// Puts `who` into the list. \param all must outlive the guest
+    /// Enters the list. \param all must outlive the guest
     guest(guests& all, net::conn who);
-    guest(guest&& from) noexcept;       ///< takes the place of `from`, which is no client any more
-    guest& operator=(guest&&) = delete; ///< it would close a connection in passing
+    guest(guest&& from) noexcept;       ///< takes the place of `from` in the list
+    guest& operator=(guest&&) = delete; ///< it would have to close a connection
     ~guest();                           ///< closes the connection, then leaves the list
     const net::conn* operator->() const { return &conn_; } ///< the client's connection
     const net::conn& operator*() const { return conn_; }   ///< the client's connection
-    [[nodiscard]] guests& all() const { return all_; }     ///< the list that it is in
+    [[nodiscard]] guests& all() const { return all_; }     ///< the list
 
 private:
     friend guests;
     void take_place(guest* before, guest* behind);
 
     guests& all_;
-    net::conn conn_; ///< none once it has been moved
+    net::conn conn_; ///< empty once this guest has been moved from
     guest* before_ = nullptr;
     guest* behind_ = nullptr;
 };

@@ -1,14 +1,14 @@
 #pragma once
 /// \file
-/// Which workers are asleep, which one of them waits in the poller, and what wakes them. Go:
-/// runtime/proc.go: stopm, wakep, sysmon. All of it is in this header, as a template over its
+/// Puts workers to sleep and wakes them, and decides which one of them waits in the poller.
+/// Go: runtime/proc.go: stopm, wakep, sysmon. All of it is in this header, as a template over its
 /// atomics, its mutex and its condition variables, so that the tests can run this very text with
 /// their own and try every interleaving.
 ///
 ///     state     the worker                        becomes   when
 ///     awake     runs coroutines, or looks for one polling   it finds none, and the poller is free
 ///                                                 asleep    it finds none, and the poller is taken
-///     polling   waits in the poller, for ever     awake     an event, a timer, wake(), stop()
+///     polling   waits in the poller, no timeout   awake     an event, a timer, wake(), stop()
 ///     asleep    waits on a condition variable     awake     wake(), stop()
 ///
 /// What must hold:
@@ -17,18 +17,20 @@
 ///    worker looks for it, even if all other workers compute.
 /// 3. After stop(), no worker falls asleep, and those that sleep wake up.
 ///
-/// Rule 1 needs a second look: a worker that has the poller looks for work once more before it
-/// waits there. A thread that adds work from outside does the reverse: it adds the work, and then
-/// looks for a sleeper. Whatever the interleaving, one of the two sees what the other has written.
+/// Rule 1 needs a second look: a worker that has taken the poller checks for work once more before
+/// it waits there. A thread that adds work from outside does the reverse: it adds the work, and
+/// then checks for a sleeping worker. Whatever the interleaving, at least one of the two sees what
+/// the other has written, so no work is left while all workers sleep.
 ///
-/// Rule 2 needs a thread that never computes: sysmon. It looks every 5 ms. If it finds twice in a
-/// row that coroutines wait in queues, or that the poller has not been asked, it wakes workers.
-/// When all workers have slept for 50 ms, sysmon sleeps as well, and the first worker that wakes up
+/// Rule 2 needs a thread that never computes: sysmon. It checks every 5 ms. It wakes workers if
+/// coroutines were in queues at two checks in a row, or if no worker has polled in between. When
+/// all workers have slept for 50 ms, sysmon sleeps as well, and the first worker that wakes up
 /// wakes it.
 ///
-/// Here we depart from Go, which wakes a worker for each goroutine that becomes ready, unless one
-/// looks for work already. Most of those workers would find nothing, because the one that has
-/// polled is faster. What that costs an echo is in docs/en/microseconds.md, "Whom to wake".
+/// Go differs: it wakes a worker for each goroutine that becomes ready, unless another worker is
+/// looking for work already. Most of those workers would find nothing, because the worker that
+/// polled has run the goroutine by then. What that costs an echo is in docs/en/microseconds.md,
+/// "Whom to wake".
 
 #include <algorithm>
 #include <atomic>
@@ -39,44 +41,47 @@
 
 namespace stage5 {
 
-/// The sleep of a scheduler's workers. \tparam System what it is made of. \see threads
+/// The sleep of a scheduler's workers. Thread-safe. \tparam System the atomics, the mutex and the
+/// condition variables. \see threads
 template <typename System>
 class basic_idle {
 public:
-    /// \param workers how many there are. All are awake at first.
+    /// \param workers their number. All are awake at first.
     explicit basic_idle(std::uint32_t workers) : workers_(workers) {}
 
     /// True once stop() has been called.
     [[nodiscard]] bool stopping() const { return stopping_.load() != 0; }
-    /// True if wake() would find a worker that sleeps.
+    /// True if a worker sleeps, which wake() would wake.
     [[nodiscard]] bool has_sleeper() const { return asleep_.load() != 0; }
 
-    /// Asks the poller without waiting: calls `poll(0)`, unless another worker is in the poller.
-    /// \return whether it was called
+    /// Polls without waiting: calls `poll(0)`, unless another worker is in the poller.
+    /// \return true if `poll` was called
     template <typename Poll>
     bool look(const Poll& poll);
 
-    /// Sleeps until there may be work: in `poll(delay)` if the poller is free, otherwise until
-    /// wake() or stop(). \param has_work called once more before it waits in the poller: true if it
-    /// must not. Go: stopm
+    /// Puts the calling worker to sleep until there may be work: in `poll(delay)` if the poller is
+    /// free, otherwise until wake() or stop(). Go: stopm
+    /// \param has_work is called once more before the worker waits in the poller; if it returns
+    /// true, the worker polls without waiting
     template <typename HasWork, typename Poll>
     void rest(const HasWork& has_work, const Poll& poll);
 
-    /// Wakes up to `count` workers that sleep; the one in the poller is the last, by `interrupt()`.
-    /// To be called after the work has been added, by any thread. Go: wakep
+    /// Wakes up to `count` sleeping workers, the one in the poller last, by `interrupt()`. To be
+    /// called after the work has been added, so that a worker that wakes up finds it. Go: wakep
     template <typename Interrupt>
     void wake(std::uint32_t count, const Interrupt& interrupt);
 
-    /// Wakes everybody for good. By any thread.
+    /// Wakes all workers and sysmon, and makes stopping() true.
     template <typename Interrupt>
     void stop(const Interrupt& interrupt);
-    /// Returns when a call of stop() that has been noticed has ended. From then on this object and
-    /// the poller may be destroyed.
+    /// To be called when stopping() is true: waits until that call of stop() no longer uses this
+    /// object and the poller, so that they may be destroyed.
     void wait_for_stop() { const lock guard(mutex_); }
 
-    /// A round of sysmon: sleeps for a tick, then wakes workers if they are needed.
-    /// \param waiting returns how many coroutines wait in queues
-    /// \return false if there is nothing more to do: stop() has been called. Go: sysmon
+    /// One round of sysmon, which calls it in a loop: sleeps for a tick, then wakes workers if they
+    /// are needed by rule 2. Go: sysmon
+    /// \param waiting returns how many coroutines are in queues
+    /// \return false after stop()
     template <typename Waiting, typename Interrupt>
     bool monitor(const Waiting& waiting, const Interrupt& interrupt);
 
@@ -85,9 +90,9 @@ private:
     using atomic = typename System::template atomic<T>;
     using lock = std::unique_lock<typename System::mutex>;
 
-    /// What the poller is doing.
+    /// States of poller_: no worker uses it; one polls without waiting; one waits in it.
     static constexpr std::uint32_t free = 0, asked = 1, slept_in = 2;
-    static constexpr std::int64_t forever = -1; ///< as a delay. \see poller::forever
+    static constexpr std::int64_t forever = -1; ///< a delay without end. \see poller::forever
     static constexpr std::chrono::nanoseconds tick = std::chrono::milliseconds(5);
 
     bool enter_poller(std::uint32_t how);
@@ -96,19 +101,19 @@ private:
 
     const std::uint32_t workers_;
     atomic<std::uint32_t> poller_ = free;
-    atomic<std::uint32_t> polls_ = 0;          ///< how often the poller was asked
-    atomic<std::uint32_t> asleep_ = 0;         ///< workers in rest()
+    atomic<std::uint32_t> polls_ = 0;          ///< counts the polls that have ended
+    atomic<std::uint32_t> asleep_ = 0;         ///< counts the workers in rest()
     atomic<std::uint32_t> stopping_ = 0;       ///< 1 after stop()
     atomic<std::uint32_t> monitor_asleep_ = 0; ///< 1: the first worker that wakes up wakes sysmon
 
     typename System::mutex mutex_;      ///< protects the next two
-    atomic<std::uint32_t> waiting_ = 0; ///< workers that wait for wake_
-    atomic<std::uint32_t> wakes_ = 0;   ///< wake-ups that none of them has taken yet
+    atomic<std::uint32_t> waiting_ = 0; ///< counts the workers that wait for wake_
+    atomic<std::uint32_t> wakes_ = 0;   ///< wake-ups that no worker has taken yet
     typename System::condition wake_;
     typename System::condition wake_monitor_;
 
-    // What sysmon has seen at its last tick. Only sysmon uses these.
-    atomic<std::uint32_t> quiet_ticks_ = 0; ///< in a row at which all workers slept
+    // What sysmon saw at its last tick. Only sysmon uses these.
+    atomic<std::uint32_t> quiet_ticks_ = 0; ///< ticks in a row at which all workers slept
     atomic<std::uint32_t> seen_waiting_ = 0;
     atomic<std::uint32_t> seen_polls_ = 0;
 };
@@ -198,7 +203,8 @@ bool basic_idle<System>::monitor(const Waiting& waiting, const Interrupt& interr
     return true;
 }
 
-/// \return false if stop() has been called
+/// Sleeps until the next tick; after a long quiet time, until a worker wakes up.
+/// \return false after stop()
 template <typename System>
 bool basic_idle<System>::sleep_for_a_tick() {
     lock guard(mutex_);
@@ -207,7 +213,7 @@ bool basic_idle<System>::sleep_for_a_tick() {
         wake_monitor_.wait_for(guard, tick, stopped);
     } else {
         monitor_asleep_.store(1);
-        // A worker that woke up before it could see that has not woken us.
+        // A worker that woke up before it could see monitor_asleep_ has not woken sysmon: check.
         if (asleep_.load() == workers_)
             wake_monitor_.wait(guard, [&] { return monitor_asleep_.load() == 0 || stopping(); });
         monitor_asleep_.store(0);
@@ -217,16 +223,16 @@ bool basic_idle<System>::sleep_for_a_tick() {
 }
 // [monitor]
 
-/// What the real one is made of.
+/// The System of the scheduler.
 struct threads {
     template <typename T>
     using atomic = std::atomic<T>;                   ///< sequentially consistent
     using mutex = std::mutex;                        ///< held for a few instructions
-    using condition = std::condition_variable;       ///< with that mutex
-    static constexpr std::uint32_t quiet_ticks = 10; ///< in a row, and then sysmon sleeps
+    using condition = std::condition_variable;       ///< used with that mutex
+    static constexpr std::uint32_t quiet_ticks = 10; ///< after so many, sysmon sleeps
 };
 
-/// The one that the scheduler uses.
+/// The sleep of the scheduler's workers.
 using idle = basic_idle<threads>;
 
 } // namespace stage5

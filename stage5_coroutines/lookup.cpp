@@ -1,5 +1,5 @@
 /// \file
-/// A thread for each lookup, and not too many of them.
+/// Starts a thread for each lookup, and not too many at a time.
 
 #include "lookup.hpp"
 
@@ -25,12 +25,13 @@ bool is_number(const std::string& host) {
            host.contains(':');
 }
 
-/// At most so many threads look up names at a time. Go: net.threadLimit
+/// The most threads that look up names at a time. Go: net.threadLimit
 constexpr std::size_t most_lookups = 500;
 
-/// A value for each lookup that may still begin; of the scheduler that exists.
+/// Returns a channel that holds a value for each lookup that may still begin. A new scheduler has a
+/// new channel.
 std::shared_ptr<chan<char>> lookups_left() {
-    static std::mutex mutex; // protects the other two
+    static std::mutex mutex; // protects the next two
     static std::shared_ptr<chan<char>> left;
     static std::uint16_t scheduler_number = 0;
     const std::lock_guard lock(mutex);
@@ -44,7 +45,7 @@ std::shared_ptr<chan<char>> lookups_left() {
 
 lookup look_up(const endpoint& where) try {
     return resolve(where, purpose::dial);
-} catch (const std::bad_alloc&) { // otherwise it would end the process
+} catch (const std::bad_alloc&) { // an exception in a thread would end the process
     return std::unexpected("out of memory");
 }
 
@@ -61,12 +62,12 @@ task<std::optional<lookup>> lookup_host(endpoint where, time_point until) {
             answer->try_send(std::move(found));
         });
     };
-    // Last, because what is received here is given back only by ask().
+    // Last before the thread, because only ask() gives back the value that is received here.
     const auto may_begin = co_await left->receive(until);
     if (!may_begin) co_return std::nullopt;
     try {
         std::thread(ask).detach();
-    } catch (const std::exception&) { // there is no thread to be had, or no memory for it
+    } catch (const std::exception&) { // no thread, or no memory for one: block this one
         ask();
     }
     co_return co_await answer->receive(until);

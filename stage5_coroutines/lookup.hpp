@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Looking up a name without keeping a worker. Go: net/cgo_unix.go.
+/// Looks up names without blocking a worker. Go: net/cgo_unix.go.
 
 #include "address.hpp"
 #include "scheduler.hpp"
@@ -13,12 +13,12 @@
 
 namespace stage5::net {
 
-/// The addresses of a name, or why there are none.
+/// The addresses of a name, or in words why there are none.
 using lookup = std::expected<std::vector<address>, std::string>;
 
-/// Looks up a name in a thread of its own, because getaddrinfo blocks until there is an answer. An
-/// answer that comes when the scheduler is gone is dropped. Go: cgoLookupIP
-/// \return nothing if it is too late
+/// Looks up a name. getaddrinfo blocks until there is an answer, so it runs in a thread of its own.
+/// An answer that comes when the scheduler is gone is dropped. Go: cgoLookupIP
+/// \return nothing if there is no answer by `until`
 task<std::optional<lookup>> lookup_host(endpoint where, time_point until);
 
 } // namespace stage5::net

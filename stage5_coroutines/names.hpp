@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// The two addresses of a connection, kept because the kernel forgets them when it is reset or
-/// closed, and that is when an error wants to name them. Go: netFD.laddr, raddr.
+/// The two addresses of a connection. Errors name them, also after a reset or a close, when the
+/// kernel no longer knows them. Go: netFD.laddr, raddr.
 
 #include "address.hpp"
 
@@ -10,10 +10,10 @@
 
 namespace stage5 {
 
-/// Immutable. IPv4's addresses have room inside, so that most connections need nothing more.
+/// Immutable. Holds two IPv4 addresses inside, and allocates memory for all others.
 class names {
 public:
-    /// Needs memory, and may throw std::bad_alloc, unless both are IPv4's.
+    /// May throw std::bad_alloc, unless both addresses are IPv4.
     names(const address& local, const address& remote) {
         if (local.family() == AF_INET && remote.family() == AF_INET) {
             local_ = {local.in.sin_addr, local.in.sin_port};
@@ -22,9 +22,9 @@ public:
             others_ = std::make_unique<std::pair<address, address>>(local, remote);
         }
     }
-    /// Our end, as getsockname told it. Go: netFD.laddr
+    /// Our own address, from getsockname. Go: netFD.laddr
     [[nodiscard]] address local() const { return others_ ? others_->first : local_.full(); }
-    /// The other end; AF_UNSPEC if there is none. Go: netFD.raddr
+    /// The address of the other end; AF_UNSPEC if there is none. Go: netFD.raddr
     [[nodiscard]] address remote() const { return others_ ? others_->second : remote_.full(); }
 
 private:

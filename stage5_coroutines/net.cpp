@@ -1,5 +1,5 @@
 /// \file
-/// Top-down: errors, connections, listeners.
+/// How errors are made, and what connections and listeners do, top-down.
 
 #include "net.hpp"
 
@@ -21,19 +21,19 @@ std::string network_of(const address& local) {
     return local.family() == AF_UNIX ? "unix" : "tcp";
 }
 
-/// Nothing for no address.
+/// Returns an empty text if there is no address.
 std::string text_of(const address& a) {
     return a.family() == AF_UNSPEC ? "" : a.to_string();
 }
 
-/// The system call under an operation.
+/// Returns the system call of an operation, for the text of an error.
 std::string_view call_of(std::string_view op) {
     if (op == "accept") return "accept4";
-    if (op == "close") return "shutdown"; // half of it: all of it can't fail
+    if (op == "close") return "shutdown"; // of one direction: closing both can't fail
     return op == "set" ? "setsockopt" : op;
 }
 
-/// Go: the OpError around it.
+/// Makes the OpError around a cause, with the operation, the network and both addresses.
 op_error whose(const fd& of, std::string_view op, std::string cause) {
     const auto local = of.local_addr();
     op_error what{std::string(op), network_of(local), text_of(local), text_of(of.remote_addr()),
@@ -42,7 +42,8 @@ op_error whose(const fd& of, std::string_view op, std::string cause) {
     return what;
 }
 
-/// A deadline is about our end alone. Go: conn.SetDeadline
+/// Makes the error of setting a deadline after close(). It names our own address only, as in
+/// Go: conn.SetDeadline
 error closed_before(const fd& of) {
     const io_error why{io_error::reason::net_closing};
     auto what = whose(of, "set", why.message(""));
@@ -50,7 +51,8 @@ error closed_before(const fd& of) {
     return error(std::move(what), why);
 }
 
-/// Several may close at once. Go: UnixListener's unlinkOnce
+/// Removes the file of a Unix socket, once, even if several coroutines close at the same time.
+/// Go: UnixListener's unlinkOnce
 void remove_once(unix_path& path) {
     static std::mutex mutex;
     const std::lock_guard guard(mutex);

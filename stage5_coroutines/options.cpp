@@ -1,5 +1,5 @@
 /// \file
-/// CLI11 knows options; what an address and a duration are, Go has taught us.
+/// Lets CLI11 read the options, and reads addresses and durations as Go does.
 
 #include "options.hpp"
 
@@ -23,8 +23,8 @@
 namespace stage5 {
 namespace {
 
-/// CLI11's check is a function from the argument to what is wrong with it; this one also keeps
-/// what it has read.
+/// Makes a check for CLI11, which is a function from an argument to an error. This one also stores
+/// the value that it has read.
 template <typename Value, typename Parse>
 auto reads_into(Value& value, Parse parse) {
     return [&value, parse](const std::string& text) -> std::string {
@@ -99,7 +99,7 @@ int answer(const CLI::App& app, const CLI::ParseError& why) {
 }
 
 std::expected<std::chrono::nanoseconds, std::string> parse_duration(std::string_view text) {
-    using unit = std::pair<std::string_view, double>; // and its nanoseconds
+    using unit = std::pair<std::string_view, double>; // a name and its nanoseconds
     static constexpr auto units = std::to_array<unit>(
         {{"ns", 1}, {"us", 1e3}, {"µs", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}});
     constexpr std::string_view digits = "0123456789.";
@@ -119,7 +119,7 @@ std::expected<std::chrono::nanoseconds, std::string> parse_duration(std::string_
         if (!is_number || found == units.end()) return wrong;
         total += std::strtod(std::string(number).c_str(), nullptr) * found->second;
     }
-    constexpr double century = 100 * 365.25 * 24 * 3600e9; // as good as for ever, and can be added
+    constexpr double century = 100 * 365.25 * 24 * 3600e9; // long enough, and can be added to now
     return std::chrono::nanoseconds(std::llround(std::min(total, century)));
 }
 

@@ -1,8 +1,10 @@
 #pragma once
 /// \file
-/// A worker's own queue, from which the others may steal, and the one of all. Go: runtime/proc.go:
-/// runqput, runqget, runqgrab: a ring whose tail only the owner moves, and whose head whoever takes
-/// something moves by compare-and-swap; gQueue.
+/// The queue of a worker, from which other workers may steal, and the global queue.
+/// Go: runtime/proc.go: runqput, runqget, runqgrab, gQueue.
+///
+/// What must hold for a worker's queue, a ring: only its owner moves the tail. The owner and the
+/// workers that steal move the head, by compare-and-swap, so that each element is taken once.
 
 #include "runnable.hpp"
 
@@ -14,21 +16,22 @@
 
 namespace stage5 {
 
-/// Bounded; first in, first out. put() and take() are the owner's, steal_from() any worker's.
+/// A worker's queue: bounded; first in, first out. Only the worker that owns it may call its
+/// functions, except size(); any other queue may be the victim of its steal_from().
 class run_queue {
 public:
     static constexpr std::uint32_t capacity = 256; ///< Go: len(p.runq)
 
-    /// Behind the others. \return false if it is full. Go: runqput
+    /// Appends `who`. \return false if the queue is full. Go: runqput
     bool put(runnable& who) {
-        const std::uint32_t tail = tail_.load(std::memory_order_relaxed); // ours
+        const std::uint32_t tail = tail_.load(std::memory_order_relaxed); // only the owner moves it
         if (tail - head_.load(std::memory_order_acquire) == capacity) return false;
         ring_[tail % capacity].store(&who, std::memory_order_relaxed);
-        tail_.store(tail + 1, std::memory_order_release); // now others may take it
+        tail_.store(tail + 1, std::memory_order_release); // now other workers may take `who`
         return true;
     }
 
-    /// Who waits longest. \return nullptr if it is empty. Go: runqget
+    /// Takes the oldest element. \return nullptr if the queue is empty. Go: runqget
     runnable* take() {
         std::uint32_t head = head_.load(std::memory_order_acquire);
         while (head != tail_.load(std::memory_order_relaxed)) {
@@ -38,8 +41,9 @@ public:
         return nullptr;
     }
 
-    /// Moves half of what `victim` has into this queue, which must be empty.
-    /// \return one of them, or nullptr. Go: runqsteal
+    /// Takes the older half of `victim`, rounded up. This queue must be empty: all that were taken
+    /// are in it then, but for the one that is returned.
+    /// \return nullptr if `victim` is empty. Go: runqsteal
     runnable* steal_from(run_queue& victim) {
         const std::uint32_t tail = tail_.load(std::memory_order_relaxed);
         while (true) {
@@ -52,7 +56,8 @@ public:
                 ring_[(tail + i) % capacity].store(
                     victim.ring_[(head + i) % capacity].load(std::memory_order_relaxed),
                     std::memory_order_relaxed);
-            // Only if nobody has taken any of them meanwhile were they what we have read.
+            // The copies are valid only if head has not moved. Otherwise an element has been taken
+            // in the meantime: start again.
             if (!victim.head_.compare_exchange_strong(head, head + half, std::memory_order_acq_rel))
                 continue;
             tail_.store(tail + half - 1, std::memory_order_release);
@@ -60,7 +65,8 @@ public:
         }
     }
 
-    /// How many wait; from other workers, how many there were a moment ago.
+    /// How many elements are in the queue. On another worker only a hint, because head and tail
+    /// are read one after the other.
     [[nodiscard]] std::uint32_t size() const { return tail_.load() - head_.load(); }
 
 private:
@@ -69,28 +75,28 @@ private:
     std::array<std::atomic<runnable*>, capacity> ring_{};
 };
 
-/// Unbounded; first in, first out. Not thread-safe: whoever owns it locks. Who is in it is linked
-/// to who is behind, so that making somebody ready never needs memory. Go: gQueue
+/// The global queue: unbounded; first in, first out. Not thread-safe: the scheduler has a lock for
+/// it. Elements are linked to each other, so that put() needs no memory. Go: gQueue
 class run_list {
 public:
-    /// Behind the others. Go: gQueue.pushBack
+    /// Appends `who`. Go: gQueue.pushBack
     void put(runnable& who) {
         who.behind = nullptr;
         (first_ == nullptr ? first_ : last_->behind) = &who;
         last_ = &who;
         ++size_;
     }
-    /// Who waits longest. \return nullptr if it is empty. Go: gQueue.pop
+    /// Takes the oldest element. \return nullptr if the queue is empty. Go: gQueue.pop
     runnable* take() {
         if (first_ == nullptr) return nullptr;
         --size_;
         return std::exchange(first_, first_->behind);
     }
-    [[nodiscard]] std::size_t size() const { return size_; } ///< how many wait
+    [[nodiscard]] std::size_t size() const { return size_; } ///< how many elements are in the queue
 
 private:
     runnable* first_ = nullptr;
-    runnable* last_ = nullptr; ///< if there is a first one
+    runnable* last_ = nullptr; ///< valid only if there is a first one
     std::size_t size_ = 0;
 };
 

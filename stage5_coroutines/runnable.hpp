@@ -1,25 +1,26 @@
 #pragma once
 /// \file
-/// What a run queue holds: as much of Go's G as the scheduler needs.
+/// What a run queue holds, which is as much of Go's G as the scheduler needs.
 
 #include "waiter.hpp"
 
 namespace stage5 {
 
-/// Something with a turn to take. Being woken makes it ready: see scheduler.hpp.
+/// An element of a run queue: something that workers run, again and again. Waking it puts it into a
+/// run queue. Each run begins with a call of `run` and ends when that call returns. Go: runtime.g
 struct runnable : waiter {
-    /// \param what its turn: may destroy it
+    /// \param what the first value of `run`; may destroy this object
     explicit runnable(void (*what)(runnable&)) : waiter{&ready}, run(what) {}
 
-    void (*run)(runnable&);     ///< its turn, on any worker
-    runnable* behind = nullptr; ///< in the global queue. Go: g.schedlink
+    void (*run)(runnable&);     ///< what a worker calls for each run
+    runnable* behind = nullptr; ///< the next one in a run_list. Go: g.schedlink
 
 private:
     static void ready(waiter& w);
 };
 
-/// Puts it into a run queue: this worker's, or from outside the global one. Thread-safe. Once for
-/// each turn; until that turn it must not go away. Go: goready.
+/// Puts `who` into a run queue: the calling worker's, or the global one if the thread is no worker.
+/// Thread-safe. Call it once per run, and keep `who` alive until that run. Go: goready.
 void ready(runnable& who);
 
 } // namespace stage5

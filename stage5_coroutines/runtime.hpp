@@ -1,10 +1,11 @@
 #pragma once
 /// \file
-/// What a Go program has without asking for it: a runtime that is there before its main begins and
-/// goes with it, and a log that knows the time. The articles' programs and the client start here.
+/// What a Go program has without asking for it: a runtime that starts before main and ends with it,
+/// and a log that prints the time. The articles' programs and the client start here.
 ///
-/// Signals keep their default actions, which are what Go does: SIGINT and SIGTERM end the process,
-/// and so does SIGPIPE, for a standard output that nobody reads; sockets ask for no signal.
+/// Signals keep their default actions, which do what Go does. SIGINT and SIGTERM end the process.
+/// So does SIGPIPE, after a write to a standard output whose reader is gone. Writes to sockets
+/// raise no signal.
 
 #include "log.hpp"
 #include "net.hpp"
@@ -30,14 +31,14 @@
 
 namespace stage5 {
 
-/// Ends the process at once, whoever else runs or sleeps in it. Go: os.Exit
+/// Ends the process at once, even if other threads and goroutines still run. Go: os.Exit
 [[noreturn]] inline void exit_process(int status) {
     std::fflush(stdout);
     ::_exit(status);
 }
 
-/// Writes all of it to standard output or standard error, without another goroutine's bytes in
-/// between. Sleeps while a non-blocking one is full. Go: os.File.Write
+/// Writes all bytes to standard output or standard error, without another goroutine's bytes in
+/// between. Blocks the thread, even if the descriptor is non-blocking. Go: os.File.Write
 /// \return false, with errno, if it fails
 inline bool write_all(int fd, std::span<const char> bytes) {
     static std::mutex writing;
@@ -55,20 +56,20 @@ inline bool write_all(int fd, std::span<const char> bytes) {
     return true;
 }
 
-/// Prints to standard output. Ignores errors, as the articles' programs do with those that Go's
-/// fmt.Printf returns: the clients are served even if nothing can be printed. Go: fmt.Printf
+/// Prints to standard output. Ignores errors, as the articles' programs ignore those of Go's
+/// fmt.Printf: clients are served even if nothing can be printed. Go: fmt.Printf
 template <typename... Args>
 void fmt_printf(fmt::format_string<Args...> format, Args&&... args) {
     write_all(STDOUT_FILENO, fmt::format(format, std::forward<Args>(args)...));
 }
 
-/// For what must not happen. Go: panic, without the stacks
+/// Ends the process because of something that must not happen. Go: panic, without the stacks
 [[noreturn]] inline void panic(const std::string& why) {
     log("panic: {}", why);
     exit_process(2);
 }
 
-/// Prints to standard error, "2024/01/09 14:47:49 " in front, and a newline if it has none. Ignores
+/// Prints to standard error, after "2024/01/09 14:47:49 ". Adds a newline if there is none. Ignores
 /// errors. Go: log.Printf
 template <typename... Args>
 void log_printf(fmt::format_string<Args...> format, Args&&... args) {
@@ -82,19 +83,19 @@ void log_printf(fmt::format_string<Args...> format, Args&&... args) {
     write_all(STDERR_FILENO, text);
 }
 
-/// Go: log.Println
+/// Prints a value and a newline to standard error, after the time. Go: log.Println
 template <typename What>
 void log_println(const What& what) {
     log_printf("{}\n", what);
 }
 
-/// Go: log.Fatal
+/// Prints the reason as log_println() does, and ends the process. Go: log.Fatal
 [[noreturn]] inline void log_fatal(const std::string& why) {
     log_println(why);
     exit_process(1);
 }
 
-/// All that comes until the end of the stream, however much that is. Go: ioutil.ReadAll
+/// Reads until the end of the stream, without a limit on the size. Go: ioutil.ReadAll
 inline task<std::expected<std::string, net::error>> read_all(net::conn from) {
     std::string all;
     while (true) {
@@ -105,7 +106,7 @@ inline task<std::expected<std::string, net::error>> read_all(net::conn from) {
     }
 }
 
-/// run_main's, so that the process ends with its main.
+/// Awaits the program of run_main(), and then ends the process.
 inline task<> run_and_exit(task<> program) {
     try {
         co_await std::move(program);
@@ -117,15 +118,15 @@ inline task<> run_and_exit(task<> program) {
     exit_process(0);
 }
 
-/// Runs a task as Go runs main: on a scheduler with a thread for each core, and when it ends, the
-/// process does. What is printed goes out at once. Go: runtime.main
+/// Runs a task as Go runs main, on a scheduler with a worker per core. The end of the task ends the
+/// process. Standard output is not buffered. Go: runtime.main
 [[noreturn]] inline void run_main(task<> program) {
     open_standard_descriptors();
     std::setvbuf(stdout, nullptr, _IONBF, 0);
     const auto runtime = scheduler::make(0);
     if (!runtime) log_fatal(runtime.error().message());
     go(run_and_exit(std::move(program)));
-    (*runtime)->run(); // nobody stops it: exit_process() ends us
+    (*runtime)->run(); // never returns: exit_process() ends the process
     exit_process(0);
 }
 

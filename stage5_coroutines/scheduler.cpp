@@ -1,5 +1,5 @@
 /// \file
-/// Top-down: what a worker does, where it looks for work, how it rests, how it is woken.
+/// What a worker does, where it looks for work, how it sleeps and what wakes it, top-down.
 
 #include "scheduler.hpp"
 
@@ -20,7 +20,7 @@ namespace {
 
 std::atomic<scheduler*> the_scheduler = nullptr;
 
-/// Go: runtime.fatal
+/// Logs the reason and ends the process. Go: runtime.fatal
 [[noreturn]] void fatal(std::string_view why) {
     log("fatal error: {}", why);
     ::_exit(2);
@@ -31,20 +31,20 @@ std::uint16_t next_number() {
     return ++last;
 }
 
-/// Every so many turns the global queue comes first, or a full local one would starve it.
-/// Go: schedtick % 61.
+/// Every 61st look() takes from the global queue first. Otherwise a local queue that is never empty
+/// would starve it. Go: schedtick % 61.
 constexpr std::uint32_t global_first = 61;
-/// How long the poller may go unasked by workers that always have something to do. Go: sysmon.
+/// A worker that always has something to run polls this often, in nanoseconds. Go: sysmon does so.
 constexpr nanotime poll_interval = 10'000'000;
-/// A look at the clock is not free either.
+/// look() reads the clock for that only once in this many calls, because reading it takes time.
 constexpr std::uint32_t turns_a_clock = 8;
-/// So many turns that wait behind a running one are worth waking somebody for: fewer are done
-/// before a thread is awake.
+/// A worker wakes another one if this many coroutines are in its queue. Fewer have run by the time
+/// that a thread is awake.
 constexpr std::uint32_t worth_waking = 8;
-/// So much may be done in a turn without waiting for anything.
+/// A coroutine should yield after this many operations that did not have to wait.
 constexpr std::uint32_t longest_turn = 64;
-/// Who was just woken goes first, but so often in a row only: two that wake each other would keep
-/// the rest waiting for ever.
+/// A coroutine that has just been made ready runs next, but only so often in a row. Otherwise two
+/// coroutines that wake each other would starve the rest.
 constexpr std::uint32_t next_in_a_row = 3;
 
 } // namespace
@@ -64,7 +64,7 @@ std::expected<std::unique_ptr<scheduler>, syscall_error> scheduler::make(unsigne
                 all->begun_.wait(false);
                 all->work(all->workers_[i]);
             });
-        if (threads > 1) // with one, there is nobody to wake
+        if (threads > 1) // a single worker has no other to wake
             made->threads_.emplace_back([all = made.get()] {
                 all->begun_.wait(false);
                 all->sysmon();
@@ -84,7 +84,7 @@ scheduler::~scheduler() {
     begin();
     threads_.clear();
     const std::lock_guard lock(existence());
-    scheduler* self = this; // or there is another one, and this one was never in use
+    scheduler* self = this; // if make() has failed, it may be another one
     the_scheduler.compare_exchange_strong(self, nullptr);
 }
 
@@ -114,14 +114,14 @@ netpoll* scheduler::poll_of(std::uint16_t number) {
     return one != nullptr && one->number() == number ? one->poll_.get() : nullptr;
 }
 
-/// Never inlined: a coroutine goes on on another thread, and must not keep the address of the old
-/// one's variable across that.
+/// Never inlined: a coroutine may continue on another thread, and the compiler could keep the
+/// address of the first thread's variable across the await.
 [[gnu::noinline]] scheduler::worker*& scheduler::this_worker() {
     static thread_local worker* mine = nullptr;
     return mine;
 }
 
-/// Not inlined for the same reason.
+/// Never inlined, for the same reason.
 [[gnu::noinline]] std::span<char> scheduler::buffer() {
     worker* const me = this_worker();
     return me == nullptr ? std::span<char>() : std::span(me->buffer);
@@ -159,7 +159,7 @@ runnable* scheduler::find(worker& me) {
         if (runnable* const who = look(me)) return who;
         ++searching_;
         runnable* const who = steal(me);
-        // Nobody else searches, and there may be more than we have taken. Go: resetspinning
+        // No other worker searches, and this one has taken enough for two. Go: resetspinning
         if (--searching_ == 0 && who != nullptr && me.queue.size() >= worth_waking) wake(1);
         if (who != nullptr) return who;
         idle_.rest([this] { return has_work(); }, [&](nanotime delay) { poll(me, delay); });
@@ -167,7 +167,8 @@ runnable* scheduler::find(worker& me) {
     return nullptr;
 }
 
-/// Go: findRunnable, in the same order.
+/// Looks for a coroutine to run, in the order of Go's findRunnable, but does not steal one.
+/// \return nullptr if there is none
 runnable* scheduler::look(worker& me) {
     const std::uint32_t turns = me.turns.load(std::memory_order_relaxed) + 1;
     me.turns.store(turns, std::memory_order_relaxed);
@@ -198,7 +199,7 @@ runnable* scheduler::take_global() {
     return who;
 }
 
-/// Takes half of another worker's queue. Go: stealWork
+/// Takes half of another worker's queue. \return one of them, or nullptr. Go: stealWork
 runnable* scheduler::steal(worker& me) {
     const auto self = static_cast<std::size_t>(&me - workers_.data());
     for (std::size_t i = 1; i < workers_.size(); ++i)
@@ -207,7 +208,8 @@ runnable* scheduler::steal(worker& me) {
     return nullptr;
 }
 
-/// \return whether the poller was asked; what is ready then is in our queue
+/// Polls without waiting, unless another worker is in the poller.
+/// \return true if it has polled; what is ready is in this worker's queue then
 bool scheduler::look_at_poller(worker& me) {
     return idle_.look([&](nanotime delay) { poll(me, delay); });
 }
@@ -219,7 +221,7 @@ void scheduler::poll(worker& me, nanotime delay) {
     me.polled = now();
 }
 
-/// True if a worker must not fall asleep: what a put() would have woken one for, had it slept.
+/// True if a worker must not fall asleep: if there is work for which another one would wake it.
 bool scheduler::has_work() const {
     return global_size_ != 0 || std::ranges::any_of(workers_, [](const worker& each) {
                return each.queue.size() >= worth_waking;
@@ -231,8 +233,9 @@ void scheduler::sysmon() {
     while (idle_.monitor([this] { return retake(); }, [this] { poll_->interrupt(); })) {}
 }
 
-/// Lets another worker have what a computing one would have run next. Go: retake
-/// \return how many wait in queues
+/// Takes `next` from each worker that is still in the same run as at the last tick, and wakes
+/// another worker for it: the first one computes, and may do so for long. Go: retake
+/// \return how many coroutines are in queues
 std::uint32_t scheduler::retake() {
     std::size_t waiting = 0;
     for (auto& each : workers_) {
@@ -252,22 +255,23 @@ void scheduler::ready(runnable& who) {
     inject(who);
 }
 
-/// Go: injectglist
+/// Appends `who` to the global queue and wakes a worker for it. Go: injectglist
 void scheduler::inject(runnable& who) {
     put_last(who);
     wake(1);
 }
 
-/// Go: globrunqput
 void scheduler::put_last(runnable& who) {
     const std::lock_guard lock(mutex_);
     global_.put(who);
     global_size_ = global_.size();
 }
 
+/// Makes `who` run next on this worker. What was to run next before goes to the queue. But what the
+/// poller makes ready goes to the queue itself, because no run of this worker has made it ready.
 void scheduler::put(worker& me, runnable& who) {
     runnable* kicked = &who;
-    if (!me.injecting) kicked = me.next.exchange(&who); // runs next; who was to run next, later
+    if (!me.injecting) kicked = me.next.exchange(&who);
     if (kicked == nullptr) return;
     if (!me.queue.put(*kicked)) put_last(*kicked);
     if (me.queue.size() >= worth_waking && searching_ == 0 && idle_.has_sleeper()) wake(1);

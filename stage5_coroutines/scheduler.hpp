@@ -1,9 +1,10 @@
 #pragma once
 /// \file
-/// Which coroutine runs when, and on which thread: "协程调度" of the line echo's article. A few
-/// workers, threads with a queue each, run all coroutines. A worker without work takes half of
-/// another one's queue, and sleeps if there is nothing to take: see idle.hpp. Answers
-/// runtime/proc.go: schedule, findRunnable, injectglist, sysmon.
+/// Decides which coroutine runs when, and on which thread: "协程调度" of the line echo's article.
+///
+/// A few workers, which are threads with a run queue each, run all coroutines. A worker without
+/// work takes half of another worker's queue. If there is nothing to take, it sleeps: see idle.hpp.
+/// Go: runtime/proc.go: schedule, findRunnable, injectglist, sysmon.
 
 #include "idle.hpp"
 #include "netpoll.hpp"
@@ -26,58 +27,64 @@
 
 namespace stage5 {
 
-/// The threads that run everything. One at a time exists in a process, as Go has one runtime.
+/// The workers, their queues and the poller. At most one scheduler exists at a time in a process,
+/// because a Go program has one runtime.
 class scheduler {
 public:
-    /// \param threads 0: usable_cpus()
-    /// \return an error if there is a scheduler already (EBUSY), if a thread can't be made, or if
-    /// the poller can't
+    /// \param threads number of workers; 0: usable_cpus()
+    /// \return the scheduler; or EBUSY if there is one already; or the error if a thread or the
+    /// poller can't be made
     static std::expected<std::unique_ptr<scheduler>, syscall_error> make(unsigned threads);
-    /// To be called after run(). Coroutines that still wait are lost: they are not destroyed.
+    /// Must not be called during run(). Coroutines that still wait are not destroyed: their memory
+    /// leaks.
     ~scheduler();
 
-    /// The one that exists. If there is none, ends the process with a line that says so: a
-    /// coroutine, a socket or a channel has been used too early or too late.
+    /// Returns the scheduler that exists. If there is none, logs so and ends the process: a
+    /// coroutine, a socket or a channel has been used before make() or after the end of the
+    /// scheduler.
     static scheduler& current();
-    /// Calls `what` if the scheduler with that number exists, and keeps it from going away in the
-    /// meantime. For threads that are no workers. \return whether it was called
+    /// Calls `what` if the scheduler with that number still exists, and lets it exist until `what`
+    /// has returned. For threads that are no workers. \return true if `what` was called
     template <typename What>
     static bool if_exists(std::uint16_t number, const What& what);
-    /// Tells the schedulers of a process apart.
+    /// Distinguishes the schedulers that a process makes one after another.
     [[nodiscard]] std::uint16_t number() const { return number_; }
-    /// The poller of the scheduler with that number, or nullptr if it is gone.
+    /// Returns the poller of the scheduler with that number, or nullptr if that scheduler is gone.
     static netpoll* poll_of(std::uint16_t number);
 
-    /// Runs everything that is ready, on as many threads as was said, this one among them, until
-    /// stop() is called.
+    /// Runs coroutines on all workers until stop() is called. The calling thread is one of the
+    /// workers.
     void run();
-    /// Makes run() return soon: coroutines that are ready or wait then get no turn any more. May be
-    /// called by any thread, also while run() is about to return.
+    /// Makes run() return soon. Coroutines that are ready or waiting then do not run any more.
+    /// Thread-safe, even while run() is about to return.
     void stop();
 
     netpoll& poll() { return *poll_; } ///< the one poller of the process, as in Go
-    /// This worker's buffer: whoever has the turn may use it until it awaits something. Nothing on
-    /// a thread that is no worker.
+    /// Returns this worker's buffer, 64 KiB. The coroutine that runs may use it until its next
+    /// await, because the next coroutine uses the same buffer. (A write copies what it has to send
+    /// later.)
+    /// \return an empty span if the thread is no worker
     static std::span<char> buffer();
-    /// Whether the running coroutine has had enough: to be asked once for each thing that it did
-    /// without waiting. Go's sysmon interrupts who runs for 10 ms; we can only ask to give way.
+    /// Counts an operation that the running coroutine has done without waiting. Go needs no such
+    /// count: its sysmon interrupts a goroutine after 10 ms.
+    /// \return true if there were so many in this run that the coroutine should yield
     static bool is_turn_over();
-    /// Go: goready. \see stage5::ready
+    /// Puts `who` into a run queue. Go: goready. \see stage5::ready
     void ready(runnable& who);
-    /// Puts it behind all others. Go: globrunqput
+    /// Appends `who` to the global queue, behind all that are there. Thread-safe. Go: globrunqput
     void put_last(runnable& who);
 
 private:
     struct worker {
         run_queue queue;                       ///< Go: p.runq
-        std::atomic<runnable*> next = nullptr; ///< readied by the last turn. Go: p.runnext
-        std::atomic<std::uint32_t> turns = 0;  ///< counts them. Go: p.schedtick
-        std::uint32_t seen_turns = 0;          ///< by sysmon, at its last tick. Go: p.sysmontick
-        std::uint32_t nexts = 0;               ///< turns in a row that came from `next`
-        std::uint32_t done = 0;                ///< in this turn. \see is_turn_over
-        bool injecting = false; ///< in the poller: what becomes ready was not woken by our turn
-        nanotime polled = 0;    ///< when it last looked at the poller
-        std::vector<char> buffer = std::vector<char>(64 * 1024); ///< here before anybody reads
+        std::atomic<runnable*> next = nullptr; ///< made ready last: runs next. Go: p.runnext
+        std::atomic<std::uint32_t> turns = 0;  ///< counts calls of look(). Go: p.schedtick
+        std::uint32_t seen_turns = 0;          ///< as of sysmon's last tick. Go: p.sysmontick
+        std::uint32_t nexts = 0;               ///< how many runs in a row came from `next`
+        std::uint32_t done = 0;                ///< operations in this run. \see is_turn_over
+        bool injecting = false; ///< true while polling: `next` is not for what becomes ready then
+        nanotime polled = 0;    ///< when this worker polled last
+        std::vector<char> buffer = std::vector<char>(64 * 1024); ///< allocated at the start
         scheduler* of = nullptr;
     };
     static worker*& this_worker();
@@ -105,9 +112,9 @@ private:
     std::unique_ptr<netpoll> poll_;
     std::vector<worker> workers_;
     std::vector<std::jthread> threads_; ///< all workers but the one in run(), and sysmon
-    std::atomic<bool> begun_ = false;   ///< they may begin: run() has been called, or all is over
+    std::atomic<bool> begun_ = false;   ///< run() or the destructor has been called
     idle idle_;
-    std::atomic<std::uint32_t> searching_ = 0; ///< awake without work. Go: sched.nmspinning
+    std::atomic<std::uint32_t> searching_ = 0; ///< workers that steal. Go: sched.nmspinning
     std::atomic<std::size_t> global_size_ = 0;
 
     std::mutex mutex_; ///< protects global_
@@ -123,56 +130,57 @@ bool scheduler::if_exists(std::uint16_t number, const What& what) {
     return true;
 }
 
-/// A point in time of the monotonic clock, on which points and spans are of different types.
-/// time_point{} is no point: never. Go: time.Time
+/// A point in time of the monotonic clock. (A nanotime is the same as a plain number.)
+/// time_point{} stands for never. Go: time.Time
 using time_point = std::chrono::steady_clock::time_point;
 
-/// The present and `span`, at most the last point in time that there is. Go: time.Now().Add
+/// Returns now plus `span`, or the largest time_point if that is less. Go: time.Now().Add
 time_point after(std::chrono::nanoseconds span);
 
-/// A point in time as the poller counts it.
+/// Converts a point in time to the poller's numbers.
 inline nanotime to_nanotime(time_point when) {
     static_assert(std::is_same_v<time_point::duration, std::chrono::nanoseconds>);
     return when.time_since_epoch().count();
 }
 
-/// What sleep_for() returns.
+/// What sleep_for() returns, to be awaited.
 class sleeping {
 public:
-    explicit sleeping(time_point until) : until_(until) {} ///< \param until the end of it
+    explicit sleeping(time_point until) : until_(until) {} ///< \param until when it ends
     awaiting<sleeping> operator co_await() && { return awaiting<sleeping>(*this); } ///< sleeps
-    static bool begin() noexcept { return false; } ///< even no time is a turn for others
-    /// Sets the alarm, which wakes the coroutine.
+    static bool begin() noexcept { return false; } ///< always waits: even a sleep of 0 yields
+    /// Sets the alarm that wakes the coroutine.
     bool suspend(goroutine& who) {
         alarm_.emplace(who);
         scheduler::current().poll().set_alarm(*alarm_, to_nanotime(until_));
         return true;
     }
-    static void result() noexcept {} ///< nothing wakes it early
+    static void result() noexcept {} ///< no result: nothing wakes it early
 
 private:
     time_point until_;
     std::optional<alarm> alarm_;
 };
 
-/// Awaited, waits for a time. Go: time.Sleep.
+/// Awaited, suspends the coroutine for that time. Go: time.Sleep.
 inline sleeping sleep_for(std::chrono::nanoseconds how_long) {
     return sleeping(after(how_long));
 }
 
-/// What yield() returns.
+/// What yield() returns, to be awaited.
 struct yielding {
     awaiting<yielding> operator co_await() && { return awaiting<yielding>(*this); } ///< yields
     static bool begin() noexcept { return false; } ///< always yields
-    /// Puts the coroutine behind all others, in the global queue.
+    /// Appends the coroutine to the global queue, behind all others.
     static bool suspend(goroutine& who) {
         scheduler::current().put_last(who);
         return true;
     }
-    static void result() noexcept {} ///< perhaps on another thread
+    static void result() noexcept {} ///< no result
 };
 
-/// Awaited, gives other coroutines a turn. Go: runtime.Gosched.
+/// Awaited, lets other coroutines run first. The coroutine may continue on another thread.
+/// Go: runtime.Gosched.
 inline yielding yield() {
     return {};
 }

@@ -1,6 +1,7 @@
 /// \file
-/// Stage 1's server again: a loop that accepts, and a loop for each client that reads and writes.
-/// They look as if they slept. `handle` is what the whole project is about.
+/// Stage 1's server again: a loop that accepts, and for each client a loop that reads and writes.
+/// The calls look as if they blocked a thread; in fact `co_await` suspends a coroutine. `handle` is
+/// what the whole project is about.
 ///
 ///     serve ── accept_loop ── listener::accept, go(handle)
 ///              └ handle ── conn::read, conn::write
@@ -27,11 +28,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::chrono::nanoseconds shortest_pause = 5ms; ///< out of descriptors. Go: net/http's
+constexpr std::chrono::nanoseconds shortest_pause = 5ms; ///< after accept4 fails. Go: net/http's
 constexpr std::chrono::nanoseconds longest_pause = 1s;
 constexpr net::deadline in_the_past{1ns};
 
-/// --verbose
+/// Logs what a client does, if --verbose was given.
 void note(std::string_view what, const net::conn& who) {
     if (verbose) note(what, who.remote_addr());
 }
@@ -50,7 +51,7 @@ bool has_all(const net::conn& client) {
     return all;
 }
 
-/// Makes the end of the connection a reset. The client must not take it for the end of its answer.
+/// Makes the connection end with a reset: an orderly end would look like the end of the answer.
 void reset(const net::conn& client) {
     client.socket()->with_number([](int number) {
         reset_at_close(number);
@@ -58,13 +59,13 @@ void reset(const net::conn& client) {
     });
 }
 
-/// --idle-timeout, set again for each read: most often one store.
+/// Sets the deadline for --idle-timeout, before each read: most often without a lock.
 void expect_bytes(const guest& client) {
     const guests& all = client.all();
     if (all.settings.idle_timeout == 0s) return;
     const auto present = std::chrono::steady_clock::now();
     static_cast<void>(client->set_read_deadline(present + all.settings.idle_timeout, present));
-    // server::stop() may have just set one in the past, which this must not undo.
+    // stop() may have set one in the past just before, which this must not undo.
     if (all.leaving) static_cast<void>(client->set_read_deadline(in_the_past));
 }
 
@@ -85,8 +86,8 @@ task<> handle(guest client) {
 // [handle]
 
 // [lines]
-/// The line echo's article: whole lines, and no answer before the newline. At the end of the
-/// stream what came after the last one is echoed as well: no byte is lost.
+/// Serves a client as the line echo's article does: answers whole lines, and nothing before the
+/// newline. At the end of the stream it also echoes what came after the last newline.
 task<> handle_lines(guest client) {
     bufio::reader reader(*client, [&] { expect_bytes(client); });
     bufio::writer writer(*client, client.all().settings.write_timeout);
@@ -99,8 +100,8 @@ task<> handle_lines(guest client) {
         if (!line || line->empty()) break;
         note("received from", *client, *line);
         const auto written = co_await writer.write(*line);
-        if (!written) co_return; // what came later must not follow: it would be behind a hole
-        if (reader.has_line()) continue; // one write for all of them
+        if (!written) co_return;         // a later line must not follow a gap
+        if (reader.has_line()) continue; // one write for several lines
         const auto sent = co_await writer.flush();
         if (!sent) co_return;
     }
@@ -111,8 +112,9 @@ task<> handle_lines(guest client) {
 }
 // [lines]
 
-/// Before the end of a client that may still be sending: closing now would answer what it sends
-/// with a reset, and destroy what is under way to it.
+/// Waits, until the end of the grace, for a client to receive everything, before it is closed.
+/// Closing at once would answer what the client still sends with a reset, and the reset would
+/// destroy the answers that are on their way.
 task<> linger(guest client) {
     static_cast<void>(client->close_write());
     static_cast<void>(client->set_read_deadline({}));
@@ -142,11 +144,11 @@ private:
     void complain(std::string_view reason);
 
     net::listener listener_;
-    net::conn stop_event_; ///< an eventfd: readable once there is a request to stop
+    net::conn stop_event_; ///< an eventfd, readable when the server is to stop
     time_point last_complaint_;
-    wait_group loops_; ///< accept_loop() and wait_for_stop_request()
+    wait_group loops_; ///< counts accept_loop() and wait_for_stop_request()
     guests guests_;
-    task<> stop_ = stop(); ///< has not begun: made while there is memory
+    task<> stop_ = stop(); ///< made now, while there is memory; starts later
 };
 
 // [accept_loop]
@@ -159,7 +161,7 @@ task<> server::accept_loop() {
             co_await guests_.room.receive();
             continue;
         }
-        bool exhausted = false; // no descriptor, no memory, or a connection's error
+        bool exhausted = false; // true: no descriptor, no memory, or the connection's error
         try {
             const auto client = co_await listener_.accept();
             if (client) {
@@ -167,27 +169,27 @@ task<> server::accept_loop() {
                 guest arrived(guests_, *client);
                 go(lines ? handle_lines(std::move(arrived)) : handle(std::move(arrived)));
             } else if (client.error().is_closed()) {
-                break; // we stop
+                break; // the server stops
             } else if (is_about_the_listener({"accept4", client.error().number()})) {
                 failed = client.error();
-                request_stop(); // for the sake of the clients that are there
+                request_stop(); // so that the clients are served to their end
                 break;
             } else {
                 exhausted = true;
                 complain(client.error().message());
             }
-        } catch (const std::bad_alloc&) { // whoever was about to come is gone
+        } catch (const std::bad_alloc&) { // the client that was being accepted is gone
             exhausted = true;
             complain("accept: cannot allocate memory");
         }
-        if (exhausted) co_await guests_.room.receive(after(pause)); // or sooner: somebody left
+        if (exhausted) co_await guests_.room.receive(after(pause)); // or until a client leaves
         pause = exhausted ? std::min(pause * 2, longest_pause) : shortest_pause;
     }
 }
 // [accept_loop]
 
-/// Starts the stop when the first signal has come, or when accept_loop() has failed. No thread
-/// waits for that. Go: signal.Notify
+/// Waits for the first signal, or until accept_loop() has failed, and starts the stop. As a
+/// coroutine, it needs no thread for that. Go: signal.Notify
 task<> server::wait_for_stop_request() {
     const deferred_done last(loops_);
     while (true) {
@@ -202,8 +204,8 @@ task<> server::stop() {
     guests_.grace_ends = after(guests_.settings.grace);
     guests_.leaving = true;
     listener_.evict();
-    guests_.room.try_send(0);                      // accept_loop() may wait for that
-    guests_.for_each([](const net::conn& client) { // wakes those that wait for bytes
+    guests_.room.try_send(0);                      // accept_loop() may wait for room
+    guests_.for_each([](const net::conn& client) { // wakes those that wait to read
         static_cast<void>(client.set_read_deadline(in_the_past));
     });
     co_await guests_.present.wait(guests_.grace_ends);

@@ -1,5 +1,5 @@
 /// \file
-/// How a coroutine begins to run by itself, and how it ends.
+/// How a coroutine starts to run by itself, how it ends, and what happens to its exceptions.
 
 #include "task.hpp"
 
@@ -27,7 +27,8 @@ void go(task<void> what) {
 }
 
 bool goroutine::finish() noexcept {
-    goroutine* const awaiter = awaited_by_.exchange(ended()); // the awaiter may destroy us now
+    // After this exchange the awaiting coroutine may destroy this one.
+    goroutine* const awaiter = awaited_by_.exchange(ended());
     if (awaiter == nobody()) return false;
     ended_for() = awaiter;
     return true;
@@ -41,7 +42,7 @@ bool goroutine::finish() noexcept {
 void goroutine::unhandled_exception() noexcept {
     if (awaited_by_ != nobody()) {
         std::construct_at(&thrown_, std::current_exception());
-        run = nullptr; // and so has_thrown()
+        run = nullptr; // so that has_thrown() is true
         return;
     }
     try {

@@ -1,5 +1,5 @@
 /// \file
-/// Top-down: the number, the quota, the files that it is in.
+/// Counts the CPUs, and finds the quota in the cgroup's files, top-down.
 
 #include "usable_cpus.hpp"
 
@@ -20,7 +20,8 @@ std::string read_file(const std::string& name) {
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// \param text "50000 100000": microseconds of CPU time in a period; "max" or -1: no quota
+/// Reads a quota as a number of CPUs.
+/// \param text "50000 100000": microseconds of CPU time per period; "max" or -1: no quota
 std::optional<double> parse_quota(const std::string& text) {
     std::istringstream numbers(text);
     double quota = 0;
@@ -29,7 +30,7 @@ std::optional<double> parse_quota(const std::string& text) {
     return quota / period;
 }
 
-/// True if `list` names the controller of CPU time: "cpu,cpuacct".
+/// True if `list` contains "cpu", the controller of CPU time: "cpu,cpuacct".
 bool has_cpu(const std::string& list) {
     return ("," + list + ",").contains(",cpu,");
 }
@@ -38,7 +39,7 @@ bool has_cpu(const std::string& list) {
 
 unsigned usable_cpus() {
     cpu_set_t allowed;
-    const bool known = ::sched_getaffinity(0, sizeof allowed, &allowed) == 0; // not beyond 1024
+    const bool known = ::sched_getaffinity(0, sizeof allowed, &allowed) == 0; // up to 1024 CPUs
     const auto cpus = known ? static_cast<unsigned>(CPU_COUNT(&allowed))
                             : std::thread::hardware_concurrency();
     return std::max(1U, limit_to_quota(cpus, cpu_quota(read_file("/proc/self/cgroup"), read_file)));

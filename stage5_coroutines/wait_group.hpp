@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// Waiting for goroutines to end. Go: sync.WaitGroup.
+/// Waits until goroutines have ended. Go: sync.WaitGroup.
 
 #include "chan.hpp"
 #include "scheduler.hpp"
@@ -10,30 +10,30 @@
 
 namespace stage5 {
 
-/// Counts what has not ended yet, and lets a goroutine wait until nothing is left. Thread-safe.
-/// Whoever waits may destroy it afterwards.
+/// Counts the goroutines that have not ended, and lets one goroutine wait until none is left.
+/// Thread-safe. After wait() has returned true, it may be destroyed.
 class wait_group {
 public:
-    /// Counts `count` more. To be called before they begin. Go: WaitGroup.Add
+    /// Counts `count` more goroutines. To be called before they start. Go: WaitGroup.Add
     void add(std::size_t count = 1) {
         const std::lock_guard lock(mutex_);
         left_ += count;
     }
-    /// Counts one less. Go: WaitGroup.Done
+    /// Counts one goroutine less. Go: WaitGroup.Done
     void done() {
-        const std::lock_guard lock(mutex_); // also against wait(), after which we may be gone
+        const std::lock_guard lock(mutex_); // until the end: after wait() this may be destroyed
         if (--left_ == 0) none_left_.try_send(0);
     }
-    /// How many have not ended.
+    /// Returns how many goroutines have not ended.
     [[nodiscard]] std::size_t count() {
         const std::lock_guard lock(mutex_);
         return left_;
     }
-    /// Waits until none is left, or until the point in time `until`; time_point{} is never. One
-    /// goroutine at a time. \return false if it is too late. Go: WaitGroup.Wait
+    /// Waits until none is left, or until the point in time `until`; time_point{} is no limit. For
+    /// one goroutine at a time. \return false if it is too late. Go: WaitGroup.Wait
     task<bool> wait(time_point until = {}) {
         while (count() != 0) {
-            // g++ 12 never begins a coroutine without variables that awaits in a condition.
+            // g++ 12 does not start a coroutine without variables that awaits in a condition.
             const auto none = co_await none_left_.receive(until);
             if (!none) co_return count() == 0;
         }
@@ -46,7 +46,7 @@ private:
     chan<char> none_left_{1};
 };
 
-/// Calls done() when it goes away, however its coroutine ends. Go: defer wg.Done()
+/// Calls done() when it is destroyed, however its coroutine ends. Go: defer wg.Done()
 class deferred_done {
 public:
     explicit deferred_done(wait_group& of) : of_(of) {} ///< \param of has counted the coroutine

@@ -1,6 +1,6 @@
 /// \file
 /// TcpServer.go of 从源码角度看Golang的TCP Socket(epoll)实现: echoes four bytes at a time, and
-/// prints what it got and what it sent. README.md, beside this file, has it line by line.
+/// prints what it got and what it sent. README.md in this directory compares it line by line.
 
 #include "net.hpp"
 #include "runtime.hpp"
@@ -15,12 +15,12 @@ using namespace stage5;
 
 namespace {
 
-task<> handle_connection(net::conn conn) { // closed by whoever has it last: defer conn.Close()
+task<> handle_connection(net::conn conn) { // the last copy closes it: defer conn.Close()
     std::array<char, 4> body{};
     const std::string_view text(body.data(), body.size());
     const auto addr = conn.remote_addr().to_string();
     while (true) {
-        // Reads what the client says. How much that is the article does not ask, and we don't.
+        // Reads. The article ignores how many bytes came, and so does this program.
         const auto n = co_await conn.read(body);
         if (n.value_or(0) == 0) break;
         fmt_printf("收到{}消息: {}\n", addr, text);

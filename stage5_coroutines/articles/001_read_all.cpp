@@ -1,6 +1,6 @@
 /// \file
 /// "简单的TCP Server的例子" of Tcp服务端源码: reads all that a client sends until it ends, and logs
-/// how long it is and what it says. README.md, beside this file, has it line by line.
+/// its length and its text. README.md in this directory compares it line by line.
 
 #include "net.hpp"
 #include "runtime.hpp"
@@ -36,7 +36,7 @@ task<> handle_connection(net::conn c) {
 
 task<> go_main(std::string address) {
     // Creates a listening socket.
-    const auto l = net::listen("tcp", address); // closed by whoever has it last: defer l.Close()
+    const auto l = net::listen("tcp", address); // the last copy closes it: defer l.Close()
     if (!l) log_fatal(l.error().message());
 
     while (true) {

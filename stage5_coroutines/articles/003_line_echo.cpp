@@ -1,6 +1,6 @@
 /// \file
 /// The program of 一个简单的go tcp回显服务器示例: echoes lines, through a reader and a writer with
-/// buffers. README.md, beside this file, has it line by line.
+/// buffers. README.md in this directory compares it line by line.
 
 #include "bufio.hpp"
 #include "net.hpp"
@@ -15,13 +15,13 @@ using namespace stage5;
 
 namespace {
 
-/// What a connection asks for.
-task<> handle_request(net::conn conn) { // closed by whoever has it last: defer conn.Close()
+/// Serves a connection.
+task<> handle_request(net::conn conn) { // the last copy closes it: defer conn.Close()
     bufio::reader reader(conn);
     bufio::writer writer(conn);
 
     while (true) {
-        // Reads what the client says. Go's err is io.EOF for a last line without its newline.
+        // Reads a line. A last line without a newline is what Go reports as io.EOF.
         const auto message = co_await reader.read_line();
         if (message && !message->ends_with('\n')) {
             fmt_printf("Error reading: EOF\n");
@@ -33,7 +33,7 @@ task<> handle_request(net::conn conn) { // closed by whoever has it last: defer 
             break;
         }
 
-        // Does something with it; here it is just echoed.
+        // Uses the line; here it is just echoed.
         fmt_printf("Message Received:{}", *message);
         static_cast<void>(co_await writer.write(*message));
         static_cast<void>(co_await writer.flush());
@@ -42,7 +42,7 @@ task<> handle_request(net::conn conn) { // closed by whoever has it last: defer 
 
 task<> go_main(std::string address) {
     // Listens at a TCP port.
-    const auto listener = net::listen("tcp", address); // and this is defer listener.Close()
+    const auto listener = net::listen("tcp", address); // closed like conn: defer listener.Close()
     if (!listener) {
         fmt_printf("Error listening: {}\n", listener.error().message());
         exit_process(1);
@@ -54,7 +54,7 @@ task<> go_main(std::string address) {
         auto conn = co_await listener->accept();
         if (!conn) {
             fmt_printf("Error accepting:  {}\n", conn.error().message());
-            co_await yield(); // an error that stays is no reason to keep the thread: Go preempts
+            co_await yield(); // an error may come again and again; Go would preempt this loop
             continue;
         }
         // A new goroutine for each connection.
