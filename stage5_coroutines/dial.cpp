@@ -113,7 +113,7 @@ task<std::expected<fd_ref, io_error>> connect(unique_fd socket, address to, dead
             connects = has_peer(fd);
             return connect_error(fd);
         });
-        // Writable without an error and without a peer: a spurious wake-up. Go issues 19289, 14548
+        // Writable without an error and without a peer: a spurious wake-up. Go issue 19289
         if (connects) break;
     }
     race->remove(*opened);

@@ -1,5 +1,5 @@
 /// \file
-/// Lets CLI11 read the options, and reads addresses and durations as Go does.
+/// Reads options with CLI11. Addresses and durations are written as in Go.
 
 #include "options.hpp"
 
@@ -23,8 +23,8 @@
 namespace stage5 {
 namespace {
 
-/// Makes a check for CLI11, which is a function from an argument to an error. This one also stores
-/// the value that it has read.
+/// Returns a check for CLI11 that parses an option's argument and stores the result in `value`.
+/// A check returns an empty text, or the argument's mistake.
 template <typename Value, typename Parse>
 auto reads_into(Value& value, Parse parse) {
     return [&value, parse](const std::string& text) -> std::string {
@@ -35,8 +35,7 @@ auto reads_into(Value& value, Parse parse) {
     };
 }
 
-/// Reads a number from 1 to `Most`, in decimal digits. CLI11 itself would take "010" for 8 and
-/// "0x10" for 16.
+/// Parses a decimal number from 1 to `Most`. CLI11 itself would read "010" as 8 and "0x10" as 16.
 template <unsigned Most>
 std::expected<unsigned, std::string> parse_count(std::string_view text) {
     unsigned count = 0;
@@ -99,7 +98,7 @@ int answer(const CLI::App& app, const CLI::ParseError& why) {
 }
 
 std::expected<std::chrono::nanoseconds, std::string> parse_duration(std::string_view text) {
-    using unit = std::pair<std::string_view, double>; // a name and its nanoseconds
+    using unit = std::pair<std::string_view, double>; // its name and its nanoseconds
     static constexpr auto units = std::to_array<unit>(
         {{"ns", 1}, {"us", 1e3}, {"µs", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}});
     constexpr std::string_view digits = "0123456789.";
@@ -119,7 +118,8 @@ std::expected<std::chrono::nanoseconds, std::string> parse_duration(std::string_
         if (!is_number || found == units.end()) return wrong;
         total += std::strtod(std::string(number).c_str(), nullptr) * found->second;
     }
-    constexpr double century = 100 * 365.25 * 24 * 3600e9; // long enough, and can be added to now
+    // A longer duration could overflow when it is added to the current time.
+    constexpr double century = 100 * 365.25 * 24 * 3600e9;
     return std::chrono::nanoseconds(std::llround(std::min(total, century)));
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 /// \file
-/// The command line of a server.
+/// The server's command line.
 
 #include "address.hpp"
 
@@ -22,36 +22,37 @@ class ParseError;
 
 namespace stage5 {
 
-/// What `--version` prints.
+/// The version that `--version` prints.
 inline constexpr std::string_view version = "0.1.0";
 
 /// What is echoed: bytes as they come, or whole lines.
 enum class echo_mode : std::uint8_t { bytes, lines };
 
-/// What the command line says.
+/// The server's settings, as the command line gives them.
 struct options {
-    endpoint listen{"tcp", "", 8080}; ///< --listen; as Go's ":8080": every interface
-    bool verbose = false;             ///< true: note() prints
-    std::size_t max_connections = std::numeric_limits<std::size_t>::max(); ///< at once
-    std::chrono::nanoseconds grace = std::chrono::seconds(5); ///< how long a stop may take
-    std::optional<std::string> trace;                         ///< the file that --trace names
-    std::chrono::nanoseconds idle_timeout{};  ///< for a client that sends nothing; 0: none
-    std::chrono::nanoseconds write_timeout{}; ///< for a client that takes no bytes; 0: none
-    unsigned threads = 0;                     ///< number of workers; 0: usable_cpus()
+    endpoint listen{"tcp", "", 8080}; ///< --listen; by default Go's ":8080", every interface
+    bool verbose = false;             ///< --verbose: note() prints
+    /// --max-connections: how many may be open at once
+    std::size_t max_connections = std::numeric_limits<std::size_t>::max();
+    std::chrono::nanoseconds grace = std::chrono::seconds(5); ///< --grace: the time for a stop
+    std::optional<std::string> trace;                         ///< --trace: the file to write
+    std::chrono::nanoseconds idle_timeout{};  ///< --idle-timeout: to send a message; 0: none
+    std::chrono::nanoseconds write_timeout{}; ///< --write-timeout: to take bytes; 0: none
+    unsigned threads = 0;                     ///< --threads: workers; 0: usable_cpus()
     echo_mode mode = echo_mode::bytes;        ///< --mode
 };
 
-/// Reads the command line. Prints help, version and errors itself.
-/// \return the options; or, if the program has to end, answer()'s exit status
+/// Reads the command line. Prints the answer to --help and --version, and the user's mistakes.
+/// \return the settings; or, if the process should end now, its exit status: see answer()
 std::expected<options, int> parse_options(int argc, const char* const* argv);
 
-/// Prints the help or the version, or the error in the command line.
+/// Prints the answer to --help or --version, or what is wrong with the command line.
 /// \return the exit status: 0; 1 if standard output can't be written; 2 for a wrong command line
 int answer(const CLI::App& app, const CLI::ParseError& why);
 
-/// Reads a duration such as "300ms", "1.5s" or "1h30m". Go: time.ParseDuration, but for negative
-/// ones.
-/// \return the duration, or an error that says how to write one
+/// Parses a duration: "300ms", "1.5s", "1h30m". Not negative; more than a century counts as a
+/// century. Go: time.ParseDuration.
+/// \return the duration; or an error that also shows how durations are written
 std::expected<std::chrono::nanoseconds, std::string> parse_duration(std::string_view text);
 
 } // namespace stage5

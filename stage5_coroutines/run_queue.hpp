@@ -8,6 +8,7 @@
 
 #include "runnable.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -65,9 +66,12 @@ public:
         }
     }
 
-    /// How many elements are in the queue. On another worker only a hint, because head and tail
-    /// are read one after the other.
-    [[nodiscard]] std::uint32_t size() const { return tail_.load() - head_.load(); }
+    /// How many elements are in the queue. For another thread only a hint, because the queue may
+    /// change while that thread reads first the head and then the tail.
+    [[nodiscard]] std::uint32_t size() const {
+        const std::uint32_t head = head_.load();
+        return std::min(tail_.load() - head, capacity);
+    }
 
 private:
     std::atomic<std::uint32_t> head_ = 0;
