@@ -8,11 +8,15 @@
 #include "stage5_coroutines/chan.hpp"
 #include "stage5_coroutines/dial.hpp"
 #include "stage5_coroutines/lookup.hpp"
+#include "stage5_coroutines/server.hpp"
+#include "stage5_coroutines/signals.hpp"
 #include "stage5_coroutines/trace.hpp"
 #include "stages/allocations.hpp"
+#include "stages/serve_without_memory.hpp"
 #include "stages/stage5_tools.hpp"
 
 #include <array>
+#include <functional>
 #include <new>
 #include <optional>
 #include <string>
@@ -224,6 +228,23 @@ task<> receive(chan<char>& from) {
     static_cast<void>(co_await from.receive(after(1h)));
 }
 
+auto listen_for_server() {
+    return stage5::listen({"tcp", "127.0.0.1", 0});
+}
+
+auto run_server(stage5::listener at, const std::function<void()>& ready) {
+    stage5::options how;
+    how.threads = 1;
+    how.idle_timeout = 10s;
+    how.write_timeout = 10s;
+    return stage5::serve(std::move(at), how, ready);
+}
+
+long fail_everywhere_in_server(how_often how) {
+    return without_memory::fail_everywhere(listen_for_server, run_server, stage5::request_stop,
+                                           how);
+}
+
 } // namespace
 
 TEST_CASE("stage5: wherever memory ends, only the coroutine that needs it fails") {
@@ -257,4 +278,12 @@ TEST_CASE("stage5: a deadline needs no memory, however many alarms are set") {
         for (std::size_t i = 0; i < alarms; ++i) values.try_send(0);
         co_await receivers.wait();
     });
+}
+
+TEST_CASE("stage5: wherever the server's memory ends, it goes on, and ends when it is told to") {
+    CHECK(fail_everywhere_in_server(how_often::from_then_on) > 3);
+}
+
+TEST_CASE("stage5: wherever a single allocation of the server fails, other clients are served") {
+    CHECK(fail_everywhere_in_server(how_often::once) > 3);
 }
