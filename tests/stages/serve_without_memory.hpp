@@ -47,7 +47,7 @@ inline bool is_served(const harness::endpoint& by) try {
 template <typename Listen, typename Serve>
 long fail_everywhere(const Listen& listen, const Serve& serve, bool (*stop)() noexcept,
                      allocations::how_often how) {
-    for (long n = 1;; ++n) {
+    for (long n = 1;; n += allocations::step) {
         const bool once = how == allocations::how_often::once;
         INFO("failed: allocation " << n << (once ? "" : " and all after it"));
         const auto descriptors = harness::descriptor_count(::getpid());

@@ -16,6 +16,7 @@
 #include "stages/stage5_tools.hpp"
 
 #include <array>
+#include <deque>
 #include <functional>
 #include <new>
 #include <optional>
@@ -143,9 +144,27 @@ task<> time_out() {
     expect(!nothing, "no value came");
 }
 
-task<> sleep_a_little() {
-    co_await sleep_for(2ms);
-}
+/// So many alarms that the poller has no memory in advance for one more.
+class many_alarms {
+public:
+    many_alarms() = default;
+    void set() {
+        for (int i = 0; i < 130; ++i) {
+            all_.emplace_back(nobody_);
+            poll_.set_alarm(all_.back(), stage5::to_nanotime(after(1h)));
+        }
+    }
+    ~many_alarms() {
+        for (auto& each : all_) poll_.set_alarm(each, 0);
+    }
+    many_alarms(const many_alarms&) = delete;
+    many_alarms& operator=(const many_alarms&) = delete;
+
+private:
+    stage5::netpoll& poll_ = stage5::scheduler::current().poll();
+    stage5::waiter nobody_{[](stage5::waiter&) {}};
+    std::deque<stage5::alarm> all_;
+};
 
 task<> dial_a_race(std::string name) {
     const stage5_tools::deaf_listener deaf;
@@ -183,12 +202,12 @@ task<> little(wait_group& others) {
 }
 
 task<> everything(wait_group& others) {
-    constexpr int alarms = 140; // more than the poller has memory for in advance
     const auto listening = stage5::net::listen("tcp", "127.0.0.1:0");
     if (!listening) co_return;
     const closed_at_end last(*listening);
     start(others, serve(*listening, others));
-    for (int i = 0; i < alarms; ++i) start(others, sleep_a_little());
+    many_alarms alarms;
+    alarms.set();
     co_await exchange_much(listening->name(), others);
     co_await exchange_lines(listening->name());
     co_await close_while_others_read(others);
@@ -212,7 +231,7 @@ task<> run_until_no_memory(program& what, wait_group& others, bool& failed) {
 
 /// \return how many allocations the program makes
 long fail_everywhere(program& what, how_often how) {
-    for (long n = 1;; ++n) {
+    for (long n = 1;; n += allocations::step) {
         INFO("failed: allocation " << n << (how == how_often::once ? "" : " and all after it"));
         bool failed = false;
         wait_group others;
