@@ -44,16 +44,12 @@ template <typename Socket>
 class closed_at_end {
 public:
     explicit closed_at_end(Socket which) : which_(std::move(which)) {}
-    ~closed_at_end() {
-        if (closes_) which_.evict();
-    }
-    void leave_open() { closes_ = false; }
+    ~closed_at_end() { which_.evict(); }
     closed_at_end(const closed_at_end&) = delete;
     closed_at_end& operator=(const closed_at_end&) = delete;
 
 private:
     Socket which_;
-    bool closes_ = true;
 };
 
 task<> until_no_memory(wait_group& of, task<> what) {
@@ -72,11 +68,23 @@ void start(wait_group& of, task<> what) {
     stage5::go(std::move(made));
 }
 
+/// Writes. If there is no memory for that, closes the connection, which waits for its calls.
+/// \return true if all was written
+task<bool> write_or_close(conn to, std::string_view bytes) {
+    try {
+        const auto sent = co_await to.write(bytes, 10s);
+        co_return sent.has_value();
+    } catch (const std::bad_alloc&) { // so it is closed below
+    }
+    static_cast<void>(co_await to.close());
+    co_return false;
+}
+
 task<> echo(conn client) {
     while (true) {
         const auto got = co_await client.read();
         if (!got || got->empty()) break;
-        const auto sent = co_await client.write(*got, 10s);
+        const bool sent = co_await write_or_close(client, {got->data(), got->size()});
         if (!sent) break;
     }
 }
@@ -92,11 +100,16 @@ task<> serve(listener from, wait_group& others) {
 
 /// More than the buffers of both ends have room for.
 task<> send_much(conn to) {
-    closed_at_end without_memory(to);
-    const std::string much(8 << 20, 'm');
-    const auto sent = co_await to.write(much, 10s);
-    static_cast<void>(to.close_write());
-    without_memory.leave_open();
+    bool all = false;
+    try {
+        const std::string much(8 << 20, 'm');
+        all = co_await write_or_close(to, much);
+    } catch (const std::bad_alloc&) { // so nothing was sent
+    }
+    if (all)
+        static_cast<void>(to.close_write());
+    else
+        to.evict();
 }
 
 task<> exchange_much(conn with, wait_group& others) {
