@@ -134,8 +134,8 @@ def read(text):
 
 
 class Owners:
-    """Whose an event is. A system call names its descriptor; who is woken or has a turn is only an
-    address, which belongs to the descriptor that it parks on, until that one is closed."""
+    """Finds the descriptor that an event belongs to. A system call names it. Of a coroutine that is woken or
+    runs, the trace has only the address, which belongs to the descriptor it parks on, until that is closed."""
 
     def __init__(self, events):
         self.events = events
@@ -238,7 +238,7 @@ def meaning(words, stage, event):
 
 
 def explain(words, stage, event, start):
-    """Who, on which thread, when, and what."""
+    """Describes an event: the descriptor, the thread, the time, and what happened."""
     who = lane_name(words, event.lane)
     if event.lane.fd is not None:
         who += words["fd"].format(event.lane.fd)
