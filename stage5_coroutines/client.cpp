@@ -142,9 +142,10 @@ task<> print_output(net::conn from) {
 task<> talk(std::string network, std::string address, std::chrono::nanoseconds timeout) {
     const auto conn = co_await net::dial(network, address, timeout);
     if (!conn) fail(conn.error().message());
-    input from;
+    // Static, because their users go on for a moment when an exception ends this coroutine.
+    static input from;
+    static outcome told;
     if (const auto begun = from.begin(); !begun) fail(begun.error().message());
-    outcome told;
     go(or_fail(send_input(*conn, &from, &told)));
     co_await print_output(*conn);
     if (told.sending.exchange(false)) { // the server ended during a write
@@ -153,7 +154,7 @@ task<> talk(std::string network, std::string address, std::chrono::nanoseconds t
         if (sent && *sent) fail((*sent)->message());
     }
     if (told.unread != 0) fail(syscall_error{"read /dev/stdin", told.unread}.message());
-    exit_process(0); // before `from` is destroyed: its thread still runs
+    exit_process(0);
 }
 
 } // namespace

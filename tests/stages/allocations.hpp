@@ -3,12 +3,18 @@
 /// What a test program's operator new counts, and when it fails. Linking allocations.cpp replaces
 /// operator new, also under the sanitizers.
 
+#include "harness/tested_build.hpp"
+
 #include <atomic>
 
 namespace allocations {
 
 extern std::atomic<long> count;        ///< since the program's start
 extern std::atomic<long> bytes_in_use; ///< of all blocks that are not freed yet
+
+/// Tests in which each allocation fails once try so many of them: under the thread sanitizer, where
+/// they take long and one thread finds no more than elsewhere, each seventh.
+inline const long step = harness::tested_build().sanitizer == "thread" ? 7 : 1;
 
 /// How often operator new fails.
 enum class how_often { once, from_then_on };

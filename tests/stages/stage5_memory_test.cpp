@@ -63,6 +63,7 @@ task<> read_byte(conn from, int& came, bool& refused) {
     } catch (const std::bad_alloc&) {
         refused = true;
     }
+    co_await stage5::yield(); // its next turn is its own again, and not the read's
 }
 
 } // namespace

@@ -8,11 +8,16 @@
 #include "stage5_coroutines/chan.hpp"
 #include "stage5_coroutines/dial.hpp"
 #include "stage5_coroutines/lookup.hpp"
+#include "stage5_coroutines/server.hpp"
+#include "stage5_coroutines/signals.hpp"
 #include "stage5_coroutines/trace.hpp"
 #include "stages/allocations.hpp"
+#include "stages/serve_without_memory.hpp"
 #include "stages/stage5_tools.hpp"
 
 #include <array>
+#include <deque>
+#include <functional>
 #include <new>
 #include <optional>
 #include <string>
@@ -39,16 +44,12 @@ template <typename Socket>
 class closed_at_end {
 public:
     explicit closed_at_end(Socket which) : which_(std::move(which)) {}
-    ~closed_at_end() {
-        if (closes_) which_.evict();
-    }
-    void leave_open() { closes_ = false; }
+    ~closed_at_end() { which_.evict(); }
     closed_at_end(const closed_at_end&) = delete;
     closed_at_end& operator=(const closed_at_end&) = delete;
 
 private:
     Socket which_;
-    bool closes_ = true;
 };
 
 task<> until_no_memory(wait_group& of, task<> what) {
@@ -67,11 +68,23 @@ void start(wait_group& of, task<> what) {
     stage5::go(std::move(made));
 }
 
+/// Writes. If there is no memory for that, closes the connection, which waits for its calls.
+/// \return true if all was written
+task<bool> write_or_close(conn to, std::string_view bytes) {
+    try {
+        const auto sent = co_await to.write(bytes, 10s);
+        co_return sent.has_value();
+    } catch (const std::bad_alloc&) { // so it is closed below
+    }
+    static_cast<void>(co_await to.close());
+    co_return false;
+}
+
 task<> echo(conn client) {
     while (true) {
         const auto got = co_await client.read();
         if (!got || got->empty()) break;
-        const auto sent = co_await client.write(*got, 10s);
+        const bool sent = co_await write_or_close(client, {got->data(), got->size()});
         if (!sent) break;
     }
 }
@@ -87,11 +100,16 @@ task<> serve(listener from, wait_group& others) {
 
 /// More than the buffers of both ends have room for.
 task<> send_much(conn to) {
-    closed_at_end without_memory(to);
-    const std::string much(8 << 20, 'm');
-    const auto sent = co_await to.write(much, 10s);
-    static_cast<void>(to.close_write());
-    without_memory.leave_open();
+    bool all = false;
+    try {
+        const std::string much(8 << 20, 'm');
+        all = co_await write_or_close(to, much);
+    } catch (const std::bad_alloc&) { // so nothing was sent
+    }
+    if (all)
+        static_cast<void>(to.close_write());
+    else
+        to.evict();
 }
 
 task<> exchange_much(conn with, wait_group& others) {
@@ -139,9 +157,27 @@ task<> time_out() {
     expect(!nothing, "no value came");
 }
 
-task<> sleep_a_little() {
-    co_await sleep_for(2ms);
-}
+/// So many alarms that the poller has no memory in advance for one more.
+class many_alarms {
+public:
+    many_alarms() = default;
+    void set() {
+        for (int i = 0; i < 130; ++i) {
+            all_.emplace_back(nobody_);
+            poll_.set_alarm(all_.back(), stage5::to_nanotime(after(1h)));
+        }
+    }
+    ~many_alarms() {
+        for (auto& each : all_) poll_.set_alarm(each, 0);
+    }
+    many_alarms(const many_alarms&) = delete;
+    many_alarms& operator=(const many_alarms&) = delete;
+
+private:
+    stage5::netpoll& poll_ = stage5::scheduler::current().poll();
+    stage5::waiter nobody_{[](stage5::waiter&) {}};
+    std::deque<stage5::alarm> all_;
+};
 
 task<> dial_a_race(std::string name) {
     const stage5_tools::deaf_listener deaf;
@@ -179,12 +215,12 @@ task<> little(wait_group& others) {
 }
 
 task<> everything(wait_group& others) {
-    constexpr int alarms = 140; // more than the poller has memory for in advance
     const auto listening = stage5::net::listen("tcp", "127.0.0.1:0");
     if (!listening) co_return;
     const closed_at_end last(*listening);
     start(others, serve(*listening, others));
-    for (int i = 0; i < alarms; ++i) start(others, sleep_a_little());
+    many_alarms alarms;
+    alarms.set();
     co_await exchange_much(listening->name(), others);
     co_await exchange_lines(listening->name());
     co_await close_while_others_read(others);
@@ -208,7 +244,7 @@ task<> run_until_no_memory(program& what, wait_group& others, bool& failed) {
 
 /// \return how many allocations the program makes
 long fail_everywhere(program& what, how_often how) {
-    for (long n = 1;; ++n) {
+    for (long n = 1;; n += allocations::step) {
         INFO("failed: allocation " << n << (how == how_often::once ? "" : " and all after it"));
         bool failed = false;
         wait_group others;
@@ -222,6 +258,23 @@ long fail_everywhere(program& what, how_often how) {
 
 task<> receive(chan<char>& from) {
     static_cast<void>(co_await from.receive(after(1h)));
+}
+
+auto listen_for_server() {
+    return stage5::listen({"tcp", "127.0.0.1", 0});
+}
+
+auto run_server(stage5::listener at, const std::function<void()>& ready) {
+    stage5::options how;
+    how.threads = 1;
+    how.idle_timeout = 10s;
+    how.write_timeout = 10s;
+    return stage5::serve(std::move(at), how, ready);
+}
+
+long fail_everywhere_in_server(how_often how) {
+    return without_memory::fail_everywhere(listen_for_server, run_server, stage5::request_stop,
+                                           how);
 }
 
 } // namespace
@@ -257,4 +310,12 @@ TEST_CASE("stage5: a deadline needs no memory, however many alarms are set") {
         for (std::size_t i = 0; i < alarms; ++i) values.try_send(0);
         co_await receivers.wait();
     });
+}
+
+TEST_CASE("stage5: wherever the server's memory ends, it goes on, and ends when it is told to") {
+    CHECK(fail_everywhere_in_server(how_often::from_then_on) > 3);
+}
+
+TEST_CASE("stage5: wherever a single allocation of the server fails, other clients are served") {
+    CHECK(fail_everywhere_in_server(how_often::once) > 3);
 }

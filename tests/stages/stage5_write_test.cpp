@@ -136,3 +136,19 @@ TEST_CASE("stage5 write: bytes that a read has lent survive a write that has to 
         co_await others.wait();
     });
 }
+
+TEST_CASE("stage5 write: a write that is not awaited ends the connection and holds up no close") {
+    in_a_world(1, []() -> task<> {
+        const tcp_ends both;
+        const std::string much(20'000'000, 'x');
+        static_cast<void>(both.a.write(much)); // as if an exception had come before the await
+        const auto closes = [](conn which) -> task<> {
+            expect_same(said(co_await which.close()), "ok");
+        };
+        group closer;
+        closer.go(closes(both.a));
+        co_await closer.wait();
+        const auto got = co_await stage5_tools::read_all(both.b);
+        expect(got.ends_with("connection reset by peer"), "nothing after a part of a message");
+    });
+}

@@ -32,13 +32,13 @@ constexpr turn ends{};
 std::vector<scenario> with_two_workers(std::uint8_t interruptions) {
     const turn has_a_child{2, second};
     return {
-        make("two workers, and an event", 2, {ends}, {kernel(first)}, interruptions),
-        make("two workers, and a thread outside", 2, {ends}, {outside(1)}, interruptions),
         make("two workers, and a stop", 2, {}, {stopper()}, interruptions, &check_stopped),
-        make("two workers: a coroutine computes until its child has run", 2, {has_a_child, ends},
-             {kernel(first)}, interruptions),
         make("two workers: made ready from outside, it computes until its child has run", 2,
              {has_a_child, ends}, {outside(1)}, interruptions),
+        make("two workers: a coroutine computes until its child has run", 2, {has_a_child, ends},
+             {kernel(first)}, interruptions),
+        make("two workers, and an event", 2, {ends}, {kernel(first)}, interruptions),
+        make("two workers, and a thread outside", 2, {ends}, {outside(1)}, interruptions),
     };
 }
 
@@ -54,14 +54,16 @@ std::vector<scenario> scenarios() {
 }
 
 std::vector<scenario> bounded_scenarios() {
-    auto all = with_two_workers(2);
-    all.push_back(make("two workers: one computes until another coroutine is served", 2,
-                       {turn{0, second}, ends}, {kernel(first), kernel(second)}, 1));
     const turn computes{0, third};
+    std::vector<scenario> all{
+        make("two workers: one computes until another coroutine is served", 2,
+             {turn{0, second}, ends}, {kernel(first), kernel(second)}, 1),
+        make("three workers: two compute, and later the third one's event comes", 3,
+             {computes, computes, ends}, {kernel(first | second), kernel(third)}, 0),
+    };
+    for (auto& each : with_two_workers(2)) all.push_back(std::move(each));
     all.push_back(make("three workers: two compute until a third coroutine is served", 3,
                        {computes, computes, ends}, {kernel(first | second | third)}, 1));
-    all.push_back(make("three workers: two compute, and later the third one's event comes", 3,
-                       {computes, computes, ends}, {kernel(first | second), kernel(third)}, 0));
     return all;
 }
 
