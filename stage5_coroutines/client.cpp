@@ -142,7 +142,7 @@ task<> print_output(net::conn from) {
 task<> talk(std::string network, std::string address, std::chrono::nanoseconds timeout) {
     const auto conn = co_await net::dial(network, address, timeout);
     if (!conn) fail(conn.error().message());
-    // Static, because their users go on for a moment when an exception ends this coroutine.
+    // Static, because their users still run for a moment when an exception ends this coroutine.
     static input from;
     static outcome told;
     if (const auto begun = from.begin(); !begun) fail(begun.error().message());

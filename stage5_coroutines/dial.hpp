@@ -26,8 +26,8 @@ using dialed = std::expected<conn, error>;
 /// \param timeout for all of it; 0: no limit
 task<dialed> dial(std::string network, std::string address, std::chrono::nanoseconds timeout = {});
 
-/// Lets another coroutine end a dial() in progress. Thread-safe. Go: context.Context, but only that
-/// part of it
+/// Ends a dial() in progress from another coroutine. Thread-safe. Go: context.Context, but only
+/// that part of it
 class cancellation {
 public:
     /// Closes all sockets that were added. From then on add() fails.
@@ -50,7 +50,7 @@ private:
 task<dialed> dial_serial(std::string network, std::vector<address> addresses, deadline until,
                          std::shared_ptr<cancellation> race);
 
-/// Lets two families race. The second one begins after `delay`, or when the first one has failed.
+/// Dials two families in parallel. The second begins after `delay`, or when the first has failed.
 /// The first connection wins, and the other attempt is closed. Go: sysDialer.dialParallel, RFC 8305
 /// \return the connection; if both fail, the first family's error
 task<dialed> dial_parallel(std::string network, std::vector<address> first,

@@ -33,7 +33,7 @@ void guest::take_place(guest* before, guest* behind) {
 guest::~guest() {
     if (!conn_.socket()) return;
     if (verbose) note("disconnected from", conn_.remote_addr());
-    conn_.evict(); // before accept_loop() is told: it needs the descriptor
+    conn_.evict(); // before accept_loop() is woken, which needs the descriptor
     {
         const std::lock_guard lock(all_.mutex_);
         (before_ != nullptr ? before_->behind_ : all_.first_) = behind_;

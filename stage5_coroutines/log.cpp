@@ -17,7 +17,7 @@ void vlog(fmt::string_view format, fmt::format_args args) {
     // Names and received bytes are quoted by the caller. A control character from anywhere else
     // becomes '?', so that the entry stays on one line.
     std::ranges::replace_if(
-        line, [](char c) { return (c >= 0 && c < ' ') || c == 127; }, '?');
+        line, [](unsigned char c) { return c < ' ' || c == 127; }, '?');
     line.push_back('\n');
     std::fwrite(line.data(), 1, line.size(), stderr);
 }

@@ -108,8 +108,8 @@ public:
     /// Refers to a socket. \param socket connected, in the poller. Go: newTCPConn
     explicit conn(fd_ref socket) noexcept : fd_(std::move(socket)) {}
 
-    /// Waits for at least one byte, and reads what has come. Awaiting it gives the number of bytes,
-    /// 0 at the end of the stream. Go: Conn.Read
+    /// Waits for at least one byte, and reads those that have arrived. Awaiting it gives their
+    /// number, 0 at the end of the stream. Go: Conn.Read
     [[nodiscard]] named<read_call> read(std::span<char> into) const {
         return named<read_call>(*fd_, into);
     }

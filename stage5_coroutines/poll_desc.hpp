@@ -38,7 +38,7 @@ namespace stage5 {
 /// A direction of a descriptor. Each has one waiter at most.
 enum class side : std::uint8_t { read = 0, write = 1 };
 
-/// Whether a system call may be tried now, or what prevents it.
+/// Says that a system call may be tried now, or what prevents it.
 enum class poll_status : std::uint8_t {
     ready,           ///< try it
     parked,          ///< the waiter is parked, and will be woken once

@@ -2,7 +2,7 @@
 # fresh.sh [--suite NAME] [--quick] [--keep]: whether the README's two commands do on a bare Debian 12 what it says.
 # The system is debootstrap's smallest, with git; it has a temporary folder, mounts and a list of processes of its
 # own, and the network of the machine. It gets a clone of what is committed here, and then
-#   - an ordinary user without sudo is told what to install,
+#   - an ordinary user without sudo gets one line that says what to install,
 #   - ./dev run 1 installs that, builds, and starts a server that echoes and ends when told to,
 #   - ./dev test has no failures (--quick leaves this out). What it skips is listed, with the reasons.
 # --suite trixie takes another Debian; --keep keeps the folder. Prints BROKEN with exit status 1 where something is
@@ -76,14 +76,14 @@ finish() { # KEEP: the end, whatever the reason
         return
     fi
     local tries
-    for ((tries = 0; tries < 50; ++tries)); do # whoever was killed a moment ago may still write
+    for ((tries = 0; tries < 50; ++tries)); do # a process that was killed a moment ago may still write
         rm -rf --one-file-system "$work" 2>/dev/null && return
         sleep 0.1
     done
     rm -rf --one-file-system "$work"
 }
 
-# What apt has been told about reaching a mirror, as lines of its configuration.
+# Prints how apt is configured to reach a mirror, as lines of its configuration.
 apt_settings() {
     apt-config dump | grep -E '^Acquire::(https?|Check-[A-Za-z-]+|Retries|ForceIPv[46])(::| )' |
         grep -vE ' "";$' || true
@@ -183,7 +183,7 @@ enter() { # SYSTEM: what a kernel shows in one
     ln -s fd/2 "$dev/stderr"
 }
 
-# SYSTEM USER HOME COMMAND...: becomes that command, in the clone, with the environment of who has just logged in.
+# SYSTEM USER HOME COMMAND...: becomes that command, in the clone, with the environment of a fresh login.
 within() {
     # shellcheck disable=SC2016 # the arguments of the shell inside
     exec chroot --userspec="$2:$2" "$1" /usr/bin/env -i HOME="$3" TERM=dumb \
@@ -194,7 +194,7 @@ within() {
 packages() { dpkg-query --admindir="$1/var/lib/dpkg" -W -f '${Package}\n'; } # SYSTEM
 shown() { sed -u 's/^/    /'; }
 
-# Who may not install is told in one line what to install.
+# A user who may not install packages gets one line that says what to install.
 refused_to_user() {
     local said status=0
     chroot user useradd --create-home --uid 1000 learner

@@ -1,5 +1,5 @@
-# Writes a CTest script, `list`, with one test for each case of a Catch2 `program`: cases.cmake. Whoever
-# includes it sets `tested_build` first: the build whose servers the cases are run against. A program of
+# Writes a CTest script, `list`, with one test for each case of a Catch2 `program`: cases.cmake. The
+# script that includes it sets `tested_build` first: the build whose servers the cases are run against. A program of
 # another processor runs under its `launcher`, an emulator.
 separate_arguments(list_option)
 execute_process(COMMAND ${launcher} ${program} ${spec} ${arguments} ${list_option} OUTPUT_VARIABLE names)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What was measured, for whoever writes about it: nobody types a figure.
+"""Puts what was measured into pages and READMEs: nobody types a figure.
 
 figures.py PAGE     the page with the figures in the places of its \\measured{...}: docs/filter
 figures.py --write  puts them into the READMEs, between their <!-- measured --> marks

@@ -14,13 +14,13 @@ import timeline
 from sources import ROOT, about, files_of, source_page
 
 STAGES = {
-    "en": [("blocking", "asleep in accept and read"), ("non-blocking", "EAGAIN, then ask"),
+    "en": [("blocking", "blocked in accept and read"), ("non-blocking", "EAGAIN, then ask"),
            ("epoll, level-triggered", "the kernel keeps the list"),
            ("epoll, edge-triggered", "registered once, remembered; deadlines"),
            ("coroutines", "what waits is a coroutine")],
-    "zh": [("阻塞", "睡在 accept 和 read 里"), ("非阻塞", "EAGAIN，然后去问"),
+    "zh": [("阻塞", "阻塞在 accept 和 read 上"), ("非阻塞", "EAGAIN，再询问"),
            ("epoll，水平触发", "列表由内核保管"),
-           ("epoll，边缘触发", "只注册一次，记住就绪；有截止时间"),
+           ("epoll，边缘触发", "只注册一次，记住就绪状态；有截止时间"),
            ("协程", "等待的是协程")],
 }
 LISTING = {"en": ("file", "lines", "what it is"), "zh": ("文件", "行数", "内容（源码中的注释）")}

@@ -66,16 +66,16 @@ WORDS = {
         "epoll_ctl ADD": "从现在起内核关注它",
         "epoll_ctl MOD": "内核改为关注它的其他事件",
         "epoll_ctl DEL": "内核不再关注它",
-        "turn": "轮到它，用时 {took}", "resume": "轮到它的{waiter}，用时 {took}",
-        "park": "它的{waiter}停放，等待这个描述符",
+        "turn": "运行它，用时 {took}", "resume": "运行它的{waiter}，用时 {took}",
+        "park": "它的{waiter}挂起，等待这个描述符",
         "ready": "它的{waiter}进入运行队列", "timer": "它的截止时间已过",
         "close": "它的描述符已关闭",
         "figure": "{name} 的时间线，{count} 个事件", "scroll": "各个事件，每条连接一行",
         "first": "回到第一个事件", "back": "后退一个事件", "forward": "前进一个事件",
         "keys": "也可以用方向键。",
         "caption": "从左到右按发生的先后排列，不按比例：什么也没发生的时间被剪掉，剪掉多少写在上方。",
-        "legend": {"t1": "线程 1", "t2": "线程 2", "turn": "轮到它的一步", "call": "系统调用",
-                   "failed": "失败的系统调用", "parked": "停放着", "park": "停放", "ready": "被唤醒",
+        "legend": {"t1": "线程 1", "t2": "线程 2", "turn": "执行一轮", "call": "系统调用",
+                   "failed": "失败的系统调用", "parked": "已挂起", "park": "挂起", "ready": "被唤醒",
                    "timer": "截止时间已过", "close": "关闭"},
     },
 }
@@ -134,8 +134,8 @@ def read(text):
 
 
 class Owners:
-    """Whose an event is. A system call names its descriptor; who is woken or has a turn is only an
-    address, which belongs to the descriptor that it parks on, until that one is closed."""
+    """Finds the descriptor that an event belongs to. A system call names it. Of a coroutine that is woken or
+    runs, the trace has only the address, which belongs to the descriptor it parks on, until that is closed."""
 
     def __init__(self, events):
         self.events = events
@@ -238,7 +238,7 @@ def meaning(words, stage, event):
 
 
 def explain(words, stage, event, start):
-    """Who, on which thread, when, and what."""
+    """Describes an event: the descriptor, the thread, the time, and what happened."""
     who = lane_name(words, event.lane)
     if event.lane.fd is not None:
         who += words["fd"].format(event.lane.fd)

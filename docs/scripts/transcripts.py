@@ -84,8 +84,8 @@ def pause():
 
 
 def tidy(text, port=None, clients=()):
-    """Numbers that say nothing become small ones in the order in which they come; of a server's
-    clients, in the order in which they came."""
+    """Replaces numbers that differ in each run by small ones, in the order in which they appear; those of a
+    server's clients, in the order in which the clients connected."""
     known = {"port": {str(client): 50001 + i for i, client in enumerate(clients)}}
 
     def small(kind, first):

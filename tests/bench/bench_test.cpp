@@ -46,7 +46,7 @@ done load(const std::string& options) {
     return finish(program);
 }
 
-/// Of a JSON object's text: the number that has that name.
+/// Returns the number that has that name in a JSON object's text.
 double number(const std::string& json, const std::string& name) {
     const auto at = json.find("\"" + name + "\":");
     if (at == std::string::npos) throw failure("no " + name + " in " + json);

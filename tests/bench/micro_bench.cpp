@@ -59,7 +59,7 @@ struct scene {
     poll_desc* pd = nullptr;
 };
 
-/// An edge that came before the wait: prepare, edge, block.
+/// A readiness event that arrives before the wait: prepare, edge, block.
 void ready_before_wait(benchmark::State& state) {
     poll_desc pd;
     pd.open(0);
@@ -71,7 +71,7 @@ void ready_before_wait(benchmark::State& state) {
     }
 }
 
-/// An edge for who has parked: prepare, block, edge and the wake.
+/// A readiness event for a waiter that has parked: prepare, block, edge and the wake.
 void ready_after_wait(benchmark::State& state) {
     poll_desc pd;
     pd.open(0);
@@ -83,7 +83,7 @@ void ready_after_wait(benchmark::State& state) {
     }
 }
 
-/// The clock, which whoever sets a deadline has read before.
+/// Reads the clock, which every caller that sets a deadline has done before.
 void reading_the_clock(benchmark::State& state) {
     for ([[maybe_unused]] const auto each : state) benchmark::DoNotOptimize(now());
 }

@@ -48,7 +48,7 @@ struct stubborn {
     }
 };
 
-/// Lets all of them send until nothing more is taken for a while, `most` bytes each.
+/// Has all of them send, at most `most` bytes each, until no more is accepted for a while.
 void send_until_stuck(std::span<stubborn> many, std::uint64_t most) {
     const auto takes_more = [&] {
         bool any = false;

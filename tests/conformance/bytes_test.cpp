@@ -1,6 +1,6 @@
 /// \file
 /// Every byte comes back once, in order, for any message size and any way of cutting it into
-/// writes; and a client that stops sending gets what it is owed, then the end of the stream.
+/// writes; and a client that stops sending gets the rest of its echo, then the end of the stream.
 
 #include "conformance/target.hpp"
 #include "harness/catch.hpp"
@@ -106,7 +106,7 @@ TEST_CASE("an urgent byte does not derail the bytes around it", "[bytes]") {
     one.send_urgent('!');
     one.send_all("after");
     one.shutdown_write();
-    // Whether urgent data is part of the stream is the receiver's choice; the rest must be.
+    // The receiver chooses whether urgent data is part of the stream; the rest must be.
     const auto back = one.receive_rest();
     CHECK((back.bytes == "beforeafter" || back.bytes == "before!after"));
     CHECK_FALSE(back.reset);
@@ -154,7 +154,7 @@ TEST_CASE("a client that half-closes with 5 MB owed gets all of them, then the e
     const auto server = start();
     constexpr std::uint64_t size = 5'000'000;
     const pattern bytes(3);
-    client one(server->where(), 32768); // a small window: what is owed is owed by the server
+    client one(server->where(), 32768); // a small window: the server holds the unsent bytes
     const auto before = one.send_until_stuck(bytes, size, milliseconds(200));
     std::uint64_t got = 0;
     for (std::uint64_t sent = before; got < size;) {

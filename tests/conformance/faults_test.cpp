@@ -108,9 +108,9 @@ TEST_CASE("descriptors and memory are the same after 4000 connections", "[faults
     const auto memory_before = memory(server->pid()).anonymous;
     for (std::size_t i = 0; i < 80; ++i) wave(*server, 50, i);
     CHECK(comes_back_to(before, server->pid()));
-    // 512 bytes a connection. The garbage collectors of other people's servers keep freed memory
+    // 512 bytes per connection. The garbage collectors of other people's servers keep freed memory
     // for a while; so does a sanitizer, which also remembers every thread there ever was. An
-    // emulator goes on translating.
+    // emulator keeps translating code.
     const std::int64_t mib = sanitized ? 64 : emulated ? 8 : under_test().is_ours() ? 2 : 16;
     CHECK(memory(server->pid()).anonymous - memory_before <= mib * 1024 * 1024);
 }
@@ -132,7 +132,7 @@ TEST_CASE("out of descriptors, the server rests until it has one, and serves all
     const auto lines_before = lines_of(server->err());
     const auto accepted = clients.served();
     const auto without_descriptors = [&] {
-        clients.served_speak(10); // the connections that it has go on
+        clients.served_speak(10); // the open connections continue
         CHECK(clients.drive([&] { return clients.served() >= accepted; }));
         clients.drive_until_quiet(milliseconds(1500));
     };

@@ -249,7 +249,7 @@ TEST_CASE("a client that is stopped in the middle gets everything when it goes o
     REQUIRE(stopped.wait_line("connected", must_happen));
     ::kill(-stopped.pid(), SIGSTOP);
     for (int i = 0; i < 20; ++i) now.bystander.echo("meanwhile");
-    // A child that the shell was just about to fork may be stopped after the others went on.
+    // A child that the shell was just about to fork may be stopped after the others were continued.
     const auto goes_on = [&] {
         ::kill(-stopped.pid(), SIGCONT);
         return static_cast<bool>(stopped.wait_line("2000000", milliseconds(100)));

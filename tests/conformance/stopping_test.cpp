@@ -79,7 +79,7 @@ TEST_CASE("a stop ends the streams of clients that wait, in good order", "[ours]
         client talked(server->where());
         talked.echo("hello");
         silent.echo("x"); // both are accepted
-        // Nobody is owed anything: the grace of 5 s is not for this.
+        // No bytes are left unsent, so the server must not wait for the grace of 5 s.
         CHECK(server->stop(signal, soon).to_string() == "exit status 0");
         silent.expect_end();
         talked.expect_end();

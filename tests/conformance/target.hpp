@@ -60,7 +60,7 @@ struct outcome {
 };
 outcome run_with(const std::vector<std::string>& arguments);
 
-/// Whether the memory of the server under test can be measured; says so if it can't.
+/// True if the memory of the server under test can be measured; otherwise says that it can't.
 bool shows_memory();
 
 /// Says aloud, on standard output, that a case is left out, and why.

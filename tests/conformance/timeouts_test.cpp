@@ -1,6 +1,6 @@
 /// \file
-/// --idle-timeout closes a connection that sent nothing for so long, --write-timeout one that took
-/// nothing; never early, and not much later. For the stages that know them.
+/// --idle-timeout closes a connection that has sent nothing for that time, --write-timeout one that
+/// has not read its answers; never early, and not much later. For the stages that have the options.
 
 #include "conformance/target.hpp"
 #include "harness/catch.hpp"
@@ -27,7 +27,7 @@ std::string option(const std::string& name, milliseconds value = span) {
     return fmt::format("--{} {}ms", name, value.count());
 }
 
-/// Whether the server under test has the options; says so if it does not.
+/// True if the server under test has the options; otherwise says that it has none.
 bool has_timeouts() {
     if (!under_test().can.has_timeouts) leave_out("this server has no timeouts");
     return under_test().can.has_timeouts;
@@ -79,8 +79,8 @@ void keeps_one(const std::function<bool()>& talk) {
     FAIL("this machine is too busy");
 }
 
-/// So many clients come, are answered, and are silent. \return whether they came fast enough for
-/// that: else the first have been silent for as long as `idle` when the last come
+/// Connects `count` clients, which get one answer each and are then idle. \return whether they came
+/// fast enough: if not, the first have been idle for as long as `idle` before the last come
 bool time_out_together(std::size_t count, milliseconds idle) {
     const auto server = start_with(option("idle-timeout", idle));
     client first(server->where());
@@ -224,7 +224,7 @@ TEST_CASE("who took slowly once is not closed by --write-timeout when he has bee
     const auto sent = once.send_until_stuck(bytes, 20'000'000, span / 10); // his answers wait
     const auto got = once.receive_exactly(sent);
     CHECK(bytes.difference(got, 0).value_or("") == "");
-    std::this_thread::sleep_for(2 * span); // he owes nothing, and nothing is owed to him
+    std::this_thread::sleep_for(2 * span); // he has nothing left to send or to read
     once.echo("again");
 }
 

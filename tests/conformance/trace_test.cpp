@@ -25,7 +25,7 @@ using nlohmann::json;
 
 namespace {
 
-/// Whether the server under test has the option; says so if it does not.
+/// True if the server under test has the option; otherwise says that it has none.
 bool has_trace() {
     if (!under_test().can.has_trace) leave_out("this server writes no trace");
     return under_test().can.has_trace;

@@ -65,7 +65,7 @@ echoes() {
 milliseconds() { local now=${EPOCHREALTIME//[.,]/}; echo $((now / 1000)); }
 ticks() { awk '{ print $14 + $15 }' "/proc/$pid/stat"; } # of processor time, 10 ms each
 
-# Whether the server uses a good part of a core, though there is nothing to do: 200 ms soon, or, where others
+# True if the server uses a good part of a core, though there is nothing to do: 200 ms soon, or, where others
 # use the cores as well, a little all the time.
 is_busy() {
     local from used=0 i
@@ -90,7 +90,7 @@ wants() { # COUNT ARGUMENTS...: as many, or how to call it
     exit 2
 }
 
-# A client that says nothing is closed after a second; one that talks is not.
+# A client that sends nothing is closed after a second; one that sends is not.
 check_idle() {
     local began quiet talker closed_after=0 status i
     began=$(milliseconds)
@@ -333,7 +333,7 @@ exercise_5_4() {
     local behind=$pid
     start "$work/proxy" 127.0.0.1:0 "127.0.0.1:$port"
     connect
-    # Whoever echoes by himself does not know about lines.
+    # A program that echoes by itself does not know about lines.
     printf 'half a' >&"$client"
     ! read -r -t 0.4 -n 1 -u "$client" _ || not_yet "half a line was answered: not by the server behind it"
     echo ' line' >&"$client"

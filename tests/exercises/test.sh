@@ -90,7 +90,7 @@ try_answers() {
     [[ ${#either[@]} -eq 0 || " ${either[*]} " == *" yes "* ]] || complain "none of the answers to $number is right"
 }
 
-try_program() { # whoever echoes by himself is not there yet
+try_program() { # a program that echoes by itself is not the answer
     sed 's/\*server/client/' "$solution" >"$work/wrong.cpp"
     ! cmp -s "$work/wrong.cpp" "$solution" || complain "nothing was wrong with wrong.cpp"
     expect 1 "not yet" "$build" "$work/wrong.cpp"

@@ -28,8 +28,9 @@ void accepts_after(const std::string& error) {
     }
 }
 
-/// An error that lasts: accept4 is tried seldom, the error is said once a second, and clients that
-/// are there go on. \param calls how often accept4 is called for each try
+/// With an error that lasts, accept4 is tried seldom, the error is logged once a second, and
+/// clients that are connected are still served. \param calls how often accept4 is called for each
+/// try
 void rests_after(const std::string& error, std::uint64_t calls = 1) {
     for (const auto& which : stages()) {
         const auto script = fmt::format("accept4:{}=1000000@1", error);
@@ -58,8 +59,8 @@ std::uint64_t unread_of(const server& of, const client& from) {
     return kernel_queues(from.fd()).to_send + (end ? kernel_queues(end->get()).to_read : 0);
 }
 
-/// accept4 fails for good while clients are served and owed bytes: they get them, and the server
-/// says why it ends.
+/// accept4 fails for good while clients are served and bytes are left unsent: the clients get them,
+/// and the server says why it ends.
 void stops_after(const std::string& error, const std::string& text) {
     for (const auto& which : stages()) {
         const auto script = fmt::format("accept4:{}=1000000@6", error);

@@ -1,7 +1,7 @@
 /// \file
 /// The stages' clients: looking a name up, connecting and the conversation fail or fall short at
-/// every call. Who runs one gets the whole answer and status 0, or one line that says why and
-/// status 1; never silence, half an answer that looks whole, or a program that goes on for ever.
+/// every call. The user gets the whole answer and status 0, or one line that says why and status 1;
+/// never silence, half an answer that looks whole, or a program that does not end.
 
 #include "faults/faulty.hpp"
 #include "harness/programs.hpp"

@@ -6,10 +6,11 @@
 /// It lies as the kernel would tell the truth, or a server would be blamed for what can't happen:
 ///
 ///  - Only connections are hit by recv, send and epoll_ctl.
-///  - Connecting that is interrupted, or in progress, goes on in the kernel.
-///  - EAGAIN is for descriptors that don't block. Another edge follows it, and a recv that was made
+///  - Connecting that is interrupted, or in progress, continues in the kernel.
+///  - EAGAIN is for descriptors that don't block. Another readiness event follows it, and a recv
+///  that was made
 ///    to fall short: bytes that the kernel has not shown yet are announced when it shows them.
-///  - An error of a connection is told once. After that, reading finds the end and writing EPIPE;
+///  - An error of a connection is reported once. After that, reading finds the end, writing EPIPE;
 ///    and the peer gets a reset when it is closed.
 
 #include "faults/fault_verdict.hpp"
@@ -31,7 +32,7 @@ extern "C" {
 // NOLINTNEXTLINE(*-reserved-identifier,cert-dcl*,readability-identifier-naming)
 void* __libc_malloc(size_t size);
 
-/// Whose operator new is this one's as well. Nothing fails while the program starts.
+/// operator new calls this malloc as well. Nothing fails while the program starts.
 void* malloc(size_t size) {
     if (memory_fails && size >= all().script.least && judge(call::malloc, is_errno).fault != 0) {
         errno = ENOMEM;

@@ -74,8 +74,8 @@ struct script {
     std::size_t rule_count = 0;
 };
 
-/// \return or nothing, and in `wrong` the word that can't be read. Uses no memory of its own: it
-/// runs before the program that it is for.
+/// Reads a script. \return the script, or nothing, and then `wrong` is the word that can't be read.
+/// Allocates no memory: it runs before the program that it is for.
 std::optional<script> parse_script(std::string_view line, std::string_view& wrong);
 
 } // namespace faults

@@ -15,7 +15,7 @@
 
 namespace faults {
 
-/// Never destroyed: threads go on while a program ends.
+/// Never destroyed, because threads still run while a program ends.
 everything& all() {
     static auto* const made = new everything;
     return *made;
@@ -78,7 +78,7 @@ std::size_t allow(call where, int fd, std::size_t most, ssize_t& result) {
         return fault != EAGAIN || does_not_block(fd);
     });
     if (found.fault == 0) return most;
-    // TCP holds nothing back when it is read: what is left has to come later, with an edge.
+    // TCP holds nothing back when it is read: the rest has to come later, with a readiness event.
     if (found.fault == EAGAIN || (where == call::recv && !is_errno(found.fault)))
         announce_again(fd);
     if (found.fault == fault_byte) return 1;
@@ -87,7 +87,7 @@ std::size_t allow(call where, int fd, std::size_t most, ssize_t& result) {
         about->dead = true;
         const linger at_once{1, 0};
         ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-        // Who sleeps in the other direction finds the end.
+        // A thread blocked in the other direction then finds the end of the stream.
         if (all().script.connected != 0) ::shutdown(fd, SHUT_RDWR);
     }
     result = fail(found.fault);

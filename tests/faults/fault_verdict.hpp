@@ -17,7 +17,7 @@ namespace faults {
 /// What is known of a descriptor.
 struct known {
     std::atomic<bool> connection = false, victim = false;
-    std::atomic<bool> dead = false; ///< an error was told
+    std::atomic<bool> dead = false; ///< an error has been reported
     std::atomic<int> poller = -1;   ///< the epoll set that it is in, with EPOLLET
     std::atomic<std::uint32_t> events = 0;
     std::atomic<std::uint64_t> data = 0;
@@ -36,7 +36,7 @@ struct everything {
 };
 everything& all();
 
-/// Whether malloc is hit by now. Apart from the rest, which needs memory itself to begin with.
+/// True if malloc is hit by now. Not in everything, which needs memory itself to be made.
 inline constinit std::atomic<bool> memory_fails = false;
 
 /// \return nothing for numbers that are too large to be kept
@@ -52,7 +52,7 @@ std::uint64_t mix(std::uint64_t x);
 
 struct verdict {
     int fault = 0;            ///< 0: none
-    std::uint64_t random = 0; ///< for whoever needs one
+    std::uint64_t random = 0; ///< for a call that needs one
 };
 
 /// What becomes of this call. \param applies whether a fault makes sense for it
@@ -83,7 +83,7 @@ inline int fail(int number) {
     return -1;
 }
 
-/// Lets epoll look at the descriptor again: an edge, if there is anything.
+/// Has epoll look at the descriptor again: it reports a readiness event if there is anything.
 void announce_again(int fd);
 
 bool does_not_block(int fd);
@@ -95,8 +95,8 @@ void end_life(int fd);
 /// recv and send, the parts that they share. \param most how much was asked for
 /// \return how much may be asked for; or 0, and what to return in `result`
 std::size_t allow(call where, int fd, std::size_t most, ssize_t& result);
-/// The same for a message of several parts: what is allowed is never more than the first, if it
-/// is less than all. \return whether the call goes on
+/// Like the other allow(), for a message of several parts. If less than the whole message is
+/// allowed, it is at most the first part. \return whether the call is made
 bool allow(call where, int fd, msghdr& message, iovec& first, ssize_t& result);
 
 /// \return whether the call fails; else it may have been told to fall short

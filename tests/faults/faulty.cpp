@@ -36,7 +36,7 @@ std::array<std::uint64_t, 16> counts_in(const std::string& name) {
     return counts;
 }
 
-/// For who counts how often all this was tried.
+/// Reports to table.py --count how often faults struck.
 void tell(std::uint64_t struck) {
     const char* const name = std::getenv("STRUCK");
     if (name != nullptr) std::ofstream(name, std::ios::app) << struck << '\n';

@@ -78,7 +78,7 @@ private:
 /// What became of a number of clients.
 struct tally {
     std::size_t complete = 0, cut = 0;
-    std::vector<std::string> broken; ///< whoever saw what nobody may see
+    std::vector<std::string> broken; ///< of each client that saw what no client may see
 };
 
 /// What a client does.

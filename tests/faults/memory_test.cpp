@@ -1,7 +1,7 @@
 /// \file
 /// Memory that can't be had, once the server serves: operator new fails now and then, for large
-/// pieces only, or always from some moment on. Whoever was to have it may be cut off; everybody
-/// else is served.
+/// pieces only, or always from some moment on. A client that needed it may be cut off; all
+/// others are served.
 
 #include "faults/faulty.hpp"
 #include "harness/proc.hpp"
@@ -23,15 +23,15 @@ bool is_left_out() {
     return sanitized;
 }
 
-/// Clients that send without reading make a server keep what it owes them: a buffer each. Who is
-/// not cut off gets all of it in the end. \return how many were cut off
+/// Clients that send without reading make a server keep unsent bytes, a buffer for each. A client
+/// that is not cut off gets all of them in the end. \return how many were cut off
 int owe(const endpoint& to, int clients) {
     int cut = 0;
     for (int i = 0; i < clients; ++i) {
         const pattern bytes(seed() + static_cast<std::uint64_t>(i));
         client one(to, 4096);
         std::uint64_t sent = 12'000'000;
-        bool was_cut = false; // an error is told once: to who sends, or to who reads
+        bool was_cut = false; // an error is reported once, to a send or to a receive
         try {
             sent = one.send_until_stuck(bytes, sent, milliseconds(20) * patience);
             one.shutdown_write();
@@ -48,8 +48,8 @@ int owe(const endpoint& to, int clients) {
     return cut;
 }
 
-/// So many at once need more memory than those before them have left, in stage 5, too: there it
-/// comes by the page, and is used again.
+/// Connects `how_many` clients at once. They need more memory than earlier clients have left free,
+/// in stage 5, too, where memory is allocated by the page and reused.
 void connect_at_once(trial& one, std::size_t how_many) {
     std::vector<client> all; // they may be served, cut off, or never accepted
     for (std::size_t i = 0; i < how_many; ++i) all.emplace_back(one.server->where());

@@ -76,7 +76,8 @@ network::network() {
     ip("link set far netns " + far);
     ip(fmt::format("address add {}/24 dev near", near_address));
     ip("link set near up");
-    // Who asks the network where the other end is would be told that it is gone.
+    // Without a fixed entry, the kernel would ask the network for the other end, and learn that it
+    // is gone.
     ip(fmt::format("neighbour add {} lladdr {} dev near", far_address, far_card));
     at_far_end([] { ip(fmt::format("address add {}/24 dev far", far_address)); });
     plug_in();

@@ -22,7 +22,7 @@ public:
     /// Where a client at the far end finds a server of ours.
     [[nodiscard]] static harness::endpoint near_end(std::uint16_t port);
 
-    /// From here on nothing arrives at either end, and neither is told.
+    /// From here on nothing arrives at either end, and neither end is notified.
     void unplug() const;
     void plug_in() const;
 

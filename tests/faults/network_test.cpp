@@ -1,7 +1,7 @@
 /// \file
-/// A client's network goes away: no reset, no end of the stream, nothing. Who has a timeout closes
-/// such a client in time, everybody else when the kernel gives up; and if the network comes back
-/// before that, nothing is lost.
+/// A client's network goes away: no reset, no end of the stream, nothing. A server with a
+/// timeout closes such a client in time, any other when the kernel gives up; and if the network
+/// comes back before that, nothing is lost.
 
 #include "faults/faulty.hpp"
 #include "faults/network.hpp"

@@ -1,5 +1,5 @@
 /// \file
-/// The client's calls, and what it is owed.
+/// The client's calls, and the bytes that it still has to get.
 
 #include "fuzz/client.hpp"
 
@@ -18,7 +18,7 @@ namespace fuzz {
 namespace {
 
 constexpr std::size_t most_bytes = 5 << 16; ///< that a client sends in all: more than every buffer
-/// The same where the server writes a few KiB at a time, which takes as many turns.
+/// Fewer where the server writes a few KiB at a time and so needs many turns.
 constexpr std::size_t most_bytes_small = 3 << 15;
 /// And through TCP before it has got them back. Beyond, the kernel makes itself a pause now and
 /// then until it sends again, and real time passes.
@@ -102,8 +102,8 @@ bool client::receive(std::size_t most) {
     return true;
 }
 
-/// Here is what a server promises: everything comes back to who ends the stream, and after a stop
-/// everything that the server has read.
+/// Checks what a server promises: a client that ends its stream gets everything back, and after a
+/// stop each client gets everything that the server has read from it.
 void client::ended(int error) {
     ended_ = true;
     if (server.excused || all_.late) return;
@@ -150,7 +150,7 @@ bool client::waits() const {
 
 bool client::is_over() const {
     if (server.fd >= 0) return false;
-    const bool never_comes = all_.stopped && !server.accepted; // it is in the backlog for ever
+    const bool never_comes = all_.stopped && !server.accepted; // it stays in the backlog
     return !is_here() || ended_ || never_comes;
 }
 

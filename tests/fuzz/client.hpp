@@ -32,13 +32,13 @@ struct fault {
 struct served {
     int fd = -1; ///< -1 before it is accepted, and when it has been closed
     bool accepted = false;
-    std::size_t taken = 0;     ///< bytes that the server has read, and so owes to the client
+    std::size_t taken = 0;     ///< bytes that the server has read, and so has to send back
     std::int64_t heard = 0;    ///< when it has accepted, or last read what extends the idle time
-    std::int64_t paid = 0;     ///< when it last owed nothing
+    std::int64_t paid = 0;     ///< when it last had sent everything back
     bool finished = false;     ///< it has ended its sending side: what it reads now it throws away
     bool dead = false;         ///< an error has ended the connection: nothing moves any more
-    bool excused = false;      ///< it was told of an error, or that it waits for too long: it need
-                               ///< not keep its promises
+    bool excused = false;      ///< it got an error, or the client waits for too long: it need not
+                               ///< keep its promises
     std::array<fault, 2> next; ///< what the next read and the next write meet
     int epoll = -1;            ///< where it is watched, edge-triggered or not, and how
     epoll_event watched{};
@@ -53,7 +53,7 @@ public:
     ~client() { leave(); }
 
     void send(std::size_t size);
-    /// Takes what there is, and checks it. \return whether there was anything, be it the end
+    /// Reads the pending bytes, and checks them. \return whether there was anything, be it the end
     bool receive(std::size_t most);
     /// Says that nothing more will come. \return whether that is new
     bool shut_down();
@@ -61,15 +61,15 @@ public:
     void leave();
     /// Takes all that is there. \return whether there was anything
     bool receive_all() { return receive(std::numeric_limits<std::size_t>::max()); }
-    /// It is that time now. Who has been silent for as long as `idle`, or has not taken for as long
-    /// as `write` what it is owed, may be cut off; 0: never.
+    /// Says what time it is now. The server may cut off a client that has been silent for as long
+    /// as `idle`, or has not read its echo for as long as `write`; 0: never.
     void time_has_passed(std::int64_t now, std::int64_t idle, std::int64_t write);
-    /// Whether it has to get anything before it does or says something itself.
+    /// True if it has to get anything before it does or says something itself.
     [[nodiscard]] bool waits() const;
 
-    /// Whether it has not gone.
+    /// True if it has not gone.
     [[nodiscard]] bool is_here() const { return fd_ >= 0; }
-    /// Whether there is nothing left that one of both ends has to do.
+    /// True if there is nothing left to do at either end.
     [[nodiscard]] bool is_over() const;
 
     served server;

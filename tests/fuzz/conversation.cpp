@@ -79,7 +79,7 @@ conversation::~conversation() {
         if (patience_ < 500) ::poll(nullptr, 0, 1);
     must(std::ranges::all_of(clients_, &client::is_over), "the server ended before its clients");
     clients_.clear();
-    // Who was not accepted any more must not be the first one of the next server.
+    // A client that was not accepted any more must not be the first one of the next server.
     for (int fd = 0; (fd = kernel::accept4(door_, nullptr, nullptr, SOCK_NONBLOCK)) >= 0;)
         kernel::close(fd);
     must(open_descriptors() == descriptors_, "a descriptor is left");

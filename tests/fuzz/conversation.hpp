@@ -42,12 +42,12 @@ struct setting {
     static constexpr std::chrono::seconds grace{5};
 };
 
-/// Whether FUZZ_BREAK says that the server is to do that wrong, to see that it is found out:
+/// True if FUZZ_BREAK says that the server is to do `how` wrong, to see that it is found out:
 ///
 ///     lose, double, swap   a byte that is sent
 ///     forget               all that is sent after a stop
-///     sleep                it is not told of events
-///     spin                 it is told of some that there are not
+///     sleep                it is not notified of events
+///     spin                 it is notified of events that have not happened
 ///     deaf                 it does not hear that it has to stop
 ///     leak, frame          a descriptor; a coroutine
 bool broken(std::string_view how);
@@ -74,7 +74,7 @@ public:
     void accepted(int fd);
     /// A call has been made for a connection: a step may be meant to happen right behind it.
     void between_calls();
-    /// epoll_wait: sleeps by letting the script go on.
+    /// epoll_wait: sleeps while the script continues.
     int wait(int epoll, epoll_event* events, int most, std::int64_t timeout);
     [[nodiscard]] std::int64_t now() const { return now_; }
     [[nodiscard]] bool is_stopped() const { return all_.stopped; }

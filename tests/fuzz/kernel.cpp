@@ -1,10 +1,11 @@
 /// \file
-/// The system calls of the server that is in this process: what becomes of them says the
-/// conversation that is going on. The linker takes these functions instead of the C library's.
+/// The system calls of the server that is in this process: the current conversation says
+/// what becomes of them. The linker takes these functions instead of the C library's.
 ///
 /// They lie as the kernel would tell the truth: an EAGAIN that was made up, and a read that was
-/// made short, are followed by another edge; an error that ends a connection is told once, reading
-/// finds the end then and writing EPIPE, and the client gets a reset; want of memory passes.
+/// made short, are followed by another readiness event; an error that ends a connection is reported
+/// once, reading finds the end then and writing EPIPE, and the client gets a reset; want of memory
+/// passes.
 
 #include "fuzz/kernel.hpp"
 #include "fuzz/conversation.hpp"

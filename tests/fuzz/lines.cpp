@@ -20,8 +20,8 @@ namespace {
 using stage5::task;
 using stage5::net::conn;
 
-/// Lets scheduler::run() return when both have ended, without stopping it for ever: making one for
-/// each input would take ten times as long as the input.
+/// Makes scheduler::run() return when both have ended, without stop(): a stopped scheduler can't
+/// run again, and making one for each input would take ten times as long as the input.
 struct ending : stage5::runnable {
     struct reached {};
     ending() : runnable([](runnable&) { throw reached{}; }) {}
@@ -61,7 +61,7 @@ task<> read_lines(conn from, const std::vector<std::string_view>* lines, ending*
     end->one_less();
 }
 
-/// The same by looking at all of it.
+/// Returns the lines that read_line() must find, by looking at the whole text.
 std::vector<std::string_view> lines_of(std::string_view text) {
     std::vector<std::string_view> lines;
     for (std::size_t at = 0; at < text.size();) {

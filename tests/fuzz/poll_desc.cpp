@@ -1,6 +1,6 @@
 /// \file
 /// poll_desc, one call after another, against a model that says what it means: no words and no
-/// exchanges, only who waits, whether an edge is remembered, and what has expired. (That calls at
+/// exchanges, only who waits, whether an event is remembered, and what has expired. (That calls at
 /// the same time mean the same is for the model checker in tests/model.)
 
 #include "stage4_epoll_et/poll_desc.hpp"
@@ -121,7 +121,7 @@ void step(fuzz::input& in, poll_desc& pd, model& m, std::optional<std::uint32_t>
     case 2:
         same(pd.block(s, waiters.at(what & 1U)) == m.block(s, waiters.at(what & 1U)));
         break;
-    case 3: // of another life it is about nobody
+    case 3: // if it is of another generation, it wakes no waiter
         same(pd.edge(s, life) == (stale ? nullptr : m.edge(s)));
         break;
     case 4:

@@ -31,7 +31,7 @@ constexpr std::size_t longest = 300;
 constexpr std::size_t most = 20'000;
 constexpr auto time_limit = std::chrono::seconds(5);
 
-const bytes* running = nullptr; ///< for whoever asks why it failed
+const bytes* running = nullptr; ///< the input that is written to a file if it fails
 
 extern "C" void tell_input(int) {
     static const char* const path = "/tmp/fuzz-replay-failure";
@@ -44,7 +44,7 @@ extern "C" void tell_input(int) {
     std::raise(SIGABRT);
 }
 
-/// A call that sleeps meanwhile fails with EINTR: it is not told to go on by itself.
+/// A blocking call then fails with EINTR, because SA_RESTART is not set.
 void interrupt_every_millisecond() {
     struct sigaction tick {};
     tick.sa_handler = [](int) {};

@@ -47,10 +47,10 @@ int harness::run_cases(const std::string& program, const std::vector<std::string
     auto& config = session.configData();
     if (config.testsOrTags.empty() && !otherwise.empty()) config.testsOrTags.push_back(otherwise);
 #if !__has_include(<catch2/catch_all.hpp>)
-    // For 3.x, "~[cpu]" does not mean the hidden cases as well; 2.x has to be told.
+    // In 3.x, "~[cpu]" leaves the hidden cases out; 2.x needs "~[.]" for that.
     for (auto& selection : config.testsOrTags)
         if (selection.starts_with('~')) selection += "~[.]";
-    // 3.x takes a selection without cases for a mistake; 2.x has to be told.
+    // 3.x takes a selection without cases for a mistake; 2.x needs an option for that.
     config.warnings = static_cast<Catch::WarnAbout::What>(config.warnings |
                                                           Catch::WarnAbout::NoTests);
 #endif

@@ -50,7 +50,7 @@ public:
     std::string receive_exactly(std::size_t size, milliseconds limit = must_happen);
     /// What is there at once, at most `size`; nothing at the end as well.
     std::string receive_some(std::size_t size);
-    /// Whether neither a byte nor an end comes for as long as that.
+    /// True if neither a byte nor the end arrives for as long as `time`.
     [[nodiscard]] bool hears_nothing_for(milliseconds time) const {
         return wait(POLLIN, deadline(time)) == 0;
     }

@@ -20,7 +20,7 @@ public:
     void join(std::size_t count);
     /// Gives each client `size` more bytes to send.
     void speak(std::size_t size);
-    /// The same for those that are served, the others go on waiting.
+    /// Like speak(), for the clients that are served; the others still wait.
     void served_speak(std::size_t size);
     /// Adds `count` clients, a few hundred at a time, and has each hear an echo of `size` bytes.
     /// \throws failure if one does not

@@ -45,7 +45,7 @@ unique_fd start_connect(const endpoint& to, int receive_buffer = 0);
 /// Connects. \throws std::system_error with ECONNREFUSED and the like, ETIMEDOUT at the limit
 unique_fd dial(const endpoint& to, milliseconds limit = must_happen, int receive_buffer = 0);
 
-/// Whether nobody listens there.
+/// True if nobody listens there.
 bool refuses(const endpoint& to);
 
 } // namespace harness

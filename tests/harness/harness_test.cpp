@@ -51,7 +51,7 @@ void check_found(const std::string& defect, const std::string& test_case, const 
     CHECK(other.passes);
 }
 
-/// The same with a case about options and signals.
+/// Like check_found(), with a case about options and signals.
 void check_found_in_ours(const std::string& defect, const std::string& test_case,
                          const std::string& reason) {
     check_found(defect, test_case, reason, true);

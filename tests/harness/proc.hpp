@@ -31,8 +31,8 @@ public:
         : pid_(pid), used_(cpu_time(pid)), waited_(waited_for_cpu(pid)), since_(steady::now()) {}
     /// How much of a core it has used since the meter was made: 0.01 is one percent.
     [[nodiscard]] double share() const;
-    /// The same, and how long it was ready to run while other processes had the cores. On a busy
-    /// machine this tells a process that spins from one that rests.
+    /// Like share(), and adds how long it was ready to run while other processes had the cores.
+    /// On a busy machine this distinguishes a process that spins from one that rests.
     [[nodiscard]] double demand() const;
 
 private:
@@ -41,13 +41,13 @@ private:
     steady::time_point since_;
 };
 
-/// Whether a thread of it runs, or would run if it had a core. How long that one has waited is not
-/// in waited_for_cpu() before it runs.
+/// True if a thread of it runs, or would run if it had a core. waited_for_cpu() counts the time
+/// that such a thread has waited only once it runs.
 bool wants_cpu(pid_t pid);
 
 /// Checks that a process comes to rest: there is a span of time in which it uses less than `share`
 /// of a core, and does not spin as fast as others let it. A span is as long as `meanwhile` takes,
-/// and five are tried, because a busy machine sometimes charges a process for what another one took.
+/// and five are tried, because a busy machine may charge a process for what another one took.
 /// \throws failure if there is no such span
 void expect_rest(pid_t pid, double share, const std::function<void()>& meanwhile);
 

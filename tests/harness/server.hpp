@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// An echo server as a process: ours, which prints where it listens, or anyone's, which is told
-/// where to listen and is ready when it takes a connection.
+/// An echo server as a process: ours, which prints where it listens, or anyone's, which gets
+/// an address to listen on and is ready when it accepts a connection.
 
 #include "harness/child.hpp"
 #include "harness/endpoint.hpp"
@@ -31,7 +31,7 @@ public:
     [[nodiscard]] endpoint where() const;
     [[nodiscard]] std::uint16_t port() const { return parse_endpoint(address_).port(); }
 
-    /// Signals it and waits for the end. \throws failure if it goes on beyond `limit`
+    /// Signals it and waits for the end. \throws failure if it still runs after `limit`
     ending stop(int number, milliseconds limit = must_happen);
 
 private:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Breaks each promise of check.sh once, in a small tree made for it, and expects to be told so.
+# Breaks each promise of check.sh once, in a small tree made for it, and expects check.sh to complain.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 work=$(mktemp -d)

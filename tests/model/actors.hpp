@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// Who takes part: those who call a descriptor, and those who do something to it meanwhile. They
-/// run the real poll_desc; what is around it (netpoll.cpp, fd.cpp, the kernel) is retold here.
+/// The actors: some call a descriptor, others do something to it at the same time. They run the
+/// real poll_desc; what is around it (netpoll.cpp, fd.cpp, the kernel) is retold here.
 
 #include "explorer.hpp"
 
@@ -36,12 +36,12 @@ actor peer(const std::vector<std::string>& segments);
 /// How the poller goes about an event.
 enum class delivery : std::uint8_t {
     marks_first, ///< netpoll::wait
-    marks_last,  ///< a mistake: the mark comes behind the edge
+    marks_last,  ///< a mistake: the mark comes after the edge
     no_pri,      ///< a mistake: registered without EPOLLPRI
 };
-/// netpoll::wait, its first half: collects an edge, and later gives it to whom it is for.
+/// netpoll::wait, its first half: collects an event, and later delivers it to its waiter.
 actor poller(delivery how = delivery::marks_first);
-/// netpoll::wait, its second half: lets expire what has come.
+/// netpoll::wait, its second half: expires the deadline once its time has come.
 actor timers();
 actor clock(int ticks);
 /// fd::set_deadline for the reader, once for each time.
@@ -52,7 +52,7 @@ actor closer(bool reuse = false);
 /// Before all: the first socket is there, its reader has that deadline.
 void open_first(int deadline);
 
-/// What must hold when nobody can go on.
+/// Checks what must hold when no actor can continue.
 void check_quiet(const world& end);
 
 } // namespace model

@@ -17,7 +17,7 @@ void pass_urgent_byte(socket_state& from) {
     from.urgent = from.behind = 0;
 }
 
-/// The system call. Takes what there is, up to the buffer's size, an urgent byte, or the end.
+/// The system call. Takes the pending bytes, up to the buffer's size, an urgent byte, or the end.
 tried try_call(const role& me) {
     return static_cast<tried>(step({"try"}, {}, [&](world& w) {
         auto& from = w.sockets[socket_of(me.client)];
@@ -35,7 +35,7 @@ tried try_call(const role& me) {
     }));
 }
 
-/// \return nothing when it was woken: the call begins anew
+/// \return nothing when it was woken: the call starts again
 std::optional<poll_status> block(const role& me) {
     at_once([&](world& w) { return w.clients[me.client].may_park = 1; });
     const auto status = pd().block(real(me.where), waiters[me.client]);

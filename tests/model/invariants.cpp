@@ -1,5 +1,5 @@
 /// \file
-/// What must hold when nobody can go on.
+/// What must hold when no actor can continue.
 
 #include "retold.hpp"
 

@@ -39,7 +39,7 @@ inline unblock(io_ready, wake) {
 active proctype reader() {
     bool edge_came;
 
-again: /* prepare(): an edge that came before is forgotten, because a try follows */
+again: /* prepare(): an earlier event is forgotten, because a try follows */
     if
     :: closing || expired -> goto leave
     :: else -> skip
@@ -53,8 +53,8 @@ block:
     atomic { edge_came = (word == ready); word = (edge_came -> nil : wait) };
     if :: edge_came -> goto try :: else -> skip fi;
 
-    /* Whoever closes or lets expire says so first and looks at the word then; here the word comes
-     * first. One of the two sees the other. */
+    /* close and the timer set their flag first and then look at the word; here the word is written
+     * first. So at least one of the two sees what the other wrote. */
     if :: closing || expired -> goto not_parked :: else -> skip fi; /* recheck */
     atomic { if :: word == wait -> word = parked; goto sleep :: else -> skip fi }; /* commit */
 
@@ -67,7 +67,7 @@ not_parked:
     fi;
 
 sleep:
-end_asleep: /* perhaps for ever: the judge decides */
+end_asleep: /* perhaps forever: the judge decides */
     atomic { woken -> woken = false };
     goto again;
 
@@ -75,7 +75,7 @@ leave:
     left = true
 }
 
-/* Two arrivals at most; each is an edge. */
+/* Two arrivals at most; each causes an event. */
 active proctype network() {
     if :: d_step { data = true; edge = true } :: skip fi;
     if :: d_step { data = true; edge = true } :: skip fi
@@ -111,7 +111,7 @@ active proctype closer() {
     fi
 }
 
-/* When nobody else can go on, nobody sleeps who should not. */
+/* When no other process can continue, the reader must not sleep while there is something for it. */
 active proctype judge() {
     timeout -> assert(left || (!data && !closing && !expired))
 }

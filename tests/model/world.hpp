@@ -20,8 +20,8 @@ struct socket_state {
     std::uint8_t behind = 0;                 ///< bytes behind it: a read stops in front of it
     std::uint8_t ended = 0;                  ///< the peer has sent its FIN
     std::uint8_t registered = 0;             ///< with the poller
-    std::uint8_t pending = 0;                ///< an edge that nobody has collected yet
-    std::uint8_t delivered = 0;              ///< bits: sides that an edge was given to
+    std::uint8_t pending = 0;                ///< an event that the poller has not collected yet
+    std::uint8_t delivered = 0;              ///< bits: sides that an event was delivered to
     std::uint8_t open = 0;                   ///< may be used
     std::uint8_t closing = 0;                ///< fd::close() has begun
     std::uint8_t users = 0;                  ///< calls in flight: it is not removed meanwhile
@@ -46,7 +46,7 @@ struct world {
     std::uint8_t locked = 0;
     std::uint8_t timer = 0; ///< when it fires; 0: not set. Protected by the lock
     std::uint8_t clock = 1;
-    // The reader's deadline as it was asked for, which is told when the asking has returned:
+    // The reader's deadline as it was asked for, which is known when set_deadline() has returned:
     std::uint8_t deadline = 0;            ///< 0: none
     std::uint8_t times_set = 0;           ///< how often somebody has begun or ended to ask
     std::uint8_t asking = 0;              ///< how many are about it

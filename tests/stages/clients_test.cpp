@@ -125,7 +125,7 @@ TEST_CASE("a client whose input does not block waits for bytes that come late", 
         const pair_of_programs both(stage);
         harness::unique_fd input(::open(fifo.c_str(), O_RDWR | O_CLOEXEC));
         harness::child run(both.words, {.input = fifo, .non_blocking = true});
-        CHECK_FALSE(run.wait_exit(harness::milliseconds(200))); // it has met EAGAIN by now
+        CHECK_FALSE(run.wait_exit(harness::milliseconds(200))); // it has got EAGAIN by now
         REQUIRE(::write(input.get(), "late\n", 5) == 5);
         CHECK(wait_for([&] { return run.out() == "late\n"; }));
         CHECK(run.running());

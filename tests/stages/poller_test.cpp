@@ -1,5 +1,6 @@
 /// \file
-/// Who is ready, asked in four ways: stage 2's three and stage 3's epoll, behind one face.
+/// The four ways to ask which descriptors are ready, behind one interface: stage 2's three and
+/// stage 3's epoll.
 
 #include "harness/catch.hpp"
 #include "harness/unique_fd.hpp"

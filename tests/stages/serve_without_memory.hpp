@@ -20,7 +20,7 @@
 
 namespace without_memory {
 
-/// Sends more than the kernel's buffers hold, so that the server has to keep what it owes.
+/// Sends more than the kernel's buffers hold, so that the server has to keep unsent bytes.
 inline void converse(const harness::endpoint& with) try {
     harness::client one(with, 4096);
     one.echo("a message");

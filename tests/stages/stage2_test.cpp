@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// A server with a few clients who say nothing more.
+/// A server with a few clients that send nothing more.
 struct idle {
     std::unique_ptr<harness::server> server;
     std::vector<harness::client> clients;

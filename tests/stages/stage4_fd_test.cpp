@@ -137,7 +137,7 @@ TEST_CASE("stage4: a reset behind data is told, as an error and not as an end "
         CHECK(c.read_to_its_end() == "read: connection reset by peer");
     else
         CHECK(first == "read: connection reset by peer");
-    CHECK(c.read_to_its_end() == "EOF"); // it is told once: what the kernel says from then on
+    CHECK(c.read_to_its_end() == "EOF"); // the error is reported once, then the end of the stream
 }
 
 TEST_CASE("stage4: a read of nothing returns at once, unless it is closed (Go: TestZeroByteRead)") {

@@ -1,7 +1,7 @@
 /// \file
-/// Stage 4's poller with its descriptors: what it registers, and what it delivers to whom. Each
-/// case is a subtlety of Go's netpoller, with the number of the issue (golang/go) from which it was
-/// learned, if there is one.
+/// Stage 4's poller with its descriptors: what it registers, and which events wake which waiter.
+/// Each case is a subtlety of Go's netpoller, with the number of the issue (golang/go) from which
+/// it was learned, if there is one.
 
 #include "harness/catch.hpp"
 #include "stage4_tools.hpp"
@@ -107,8 +107,8 @@ TEST_CASE("stage4: an error and nothing else is not pollable to a reader (Go iss
 
 TEST_CASE("stage4: an event is dropped whose descriptor was closed and reused in the same batch "
           "(Go issues 59545, 19289)") {
-    // Whoever of the two is woken first closes the other, and opens another one in its place:
-    // the same number, the same poll_desc. Its event is still in the batch.
+    // The one that is woken first closes the other and opens a new one in its place, with
+    // the same number and the same poll_desc. The old one's event is still in the batch.
     struct rival : stage4::waiter {
         rival() : waiter{&woke} {}
         static void woke(waiter& w) {

@@ -1,7 +1,7 @@
 /// \file
 /// A short read of a TCP socket proves that nothing is left, unless it stopped at urgent data or in
 /// front of the stream's end: stage 4's fd waits then without another try, and must never wait for
-/// what has come already (Go issue 8891).
+/// bytes that have already arrived (Go issue 8891).
 
 #include "harness/catch.hpp"
 #include "stage4_tools.hpp"
@@ -16,7 +16,7 @@ using namespace stage4_tests;
 
 namespace {
 
-/// Whether urgent bytes are part of our stream: SO_OOBINLINE.
+/// Sets whether urgent bytes are part of our stream: SO_OOBINLINE.
 void set_inline(const connection& c, bool is_inline) {
     const int on = is_inline ? 1 : 0;
     harness::check(::setsockopt(c.ours.get(), SOL_SOCKET, SO_OOBINLINE, &on, sizeof on), "inline");
@@ -24,7 +24,7 @@ void set_inline(const connection& c, bool is_inline) {
 
 /// A conversation that is driven step by step: the peer sends, the poller delivers, we read.
 ///
-///     letter  the peer sends it     d  the poller delivers what has come
+///     letter  the peer sends it     d  the poller delivers the events
 ///     !       an urgent byte        r  one read, unless one waits already
 ///     $       the stream's end
 class script {

@@ -114,7 +114,7 @@ std::uint64_t written_to_eventfd();
 /// System calls that can be told to fail: what can't be had from the kernel at will. The programs
 /// that link stage4_tools.cpp have these calls go through it.
 enum class call { accept4, epoll_ctl, epoll_pwait2, send };
-/// Lets this call fail `times` times, after it has gone well `skip` times.
+/// Makes this call fail `times` times, after it has succeeded `skip` times.
 void let_fail(call which, int error, int skip = 0, int times = 1);
 /// How often epoll_ctl has been called for `operation`.
 int epoll_ctl_count(int operation);

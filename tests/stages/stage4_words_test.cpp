@@ -46,14 +46,14 @@ private:
 
 using interruptible_desc = stage4::basic_poll_desc<interruptible>;
 
-/// How a reader's block() ended into which somebody came.
+/// How a reader's block() ended that was interrupted.
 struct outcome {
     poll_status status;
-    int wakes; ///< of the reader, by who came
-    int step;  ///< where they came
+    int wakes; ///< of the reader, by the interruption
+    int step;  ///< where it was
 };
 
-/// Lets a reader park, once for each step of it in front of which somebody can come.
+/// Parks a reader, once for each step of it before which it can be interrupted.
 std::vector<outcome> into_every_step_of_parking(
     const std::function<void(interruptible_desc&, std::function<void(stage4::waiter&)>)>& who) {
     std::vector<outcome> all;
@@ -271,7 +271,7 @@ TEST_CASE("stage4: an event of a former life wakes nobody (Go issues 59545, 6013
 
 TEST_CASE("stage4: an event that is 65536 lives old wakes once for nothing, and marks nothing") {
     // The words have room for 16 bits of the number. That an event stays in a batch for so long
-    // can't be expected; if it did, its waiter would try, meet EAGAIN, and wait again.
+    // can't be expected; if it did, its waiter would try, get EAGAIN, and wait again.
     living pd;
     const auto former = pd.sequence();
     for (int life = 0; life < 65536; ++life) {

@@ -67,7 +67,7 @@ TEST_CASE("stage5 chan: values come in order, and there is room for as many as w
 
 TEST_CASE("stage5 chan: who has waited longest gets the first value") {
     in_a_world(1, []() -> task<> {
-        chan<int> values(0); // no room: only for who waits
+        chan<int> values(0); // no room: a value goes only to a waiting receiver
         expect(!values.try_send(0), "nobody waits");
         std::array<int, 5> got{};
         group receivers;

@@ -1,5 +1,5 @@
 /// \file
-/// Stage 5's client as who uses it sees it: it does what stage 2's does, with a timeout that it has
+/// Stage 5's client as its user sees it: it does what stage 2's does, with a timeout that it has
 /// from dial().
 
 #include "harness/catch.hpp"

@@ -1,6 +1,6 @@
 /// \file
 /// Dialing several addresses, and two families that race: who wins and when, and what becomes of
-/// who loses. The tags name Go's tests.
+/// the loser. The tags name Go's tests.
 
 #include "stage5_coroutines/dial.hpp"
 #include "stages/stage5_tools.hpp"
@@ -141,7 +141,7 @@ TEST_CASE("stage5 dial: who loses a race is closed", "[TestDialParallelSpuriousC
                     ++alive;
                     continue;
                 }
-                const auto got = co_await server->read(); // waits for ever, if it is not closed
+                const auto got = co_await server->read(); // never returns, unless it is closed
                 expect(!got || got->empty(), "the loser is closed");
             }
         }

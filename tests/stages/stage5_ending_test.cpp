@@ -157,7 +157,7 @@ TEST_CASE("stage5: wherever one waits, a close ends it and leaves no frame") {
                 std::atomic<bool> stop = false;
                 std::array<std::string, 3> texts;
                 group all;
-                for (auto& text : texts) all.go(keep_read(both.a, text)); // one in, two in line
+                for (auto& text : texts) all.go(keep_read(both.a, text)); // one reads, two wait
                 for (int i = 0; i < 3; ++i) all.go(writes(both.a));
                 for (int i = 0; i < 3; ++i) all.go(accepts(l));
                 for (int i = 0; i < 3; ++i) all.go(connects(deaf.addr(), race));

@@ -1,6 +1,6 @@
 /// \file
-/// While some coroutines compute: their workers are lost to the others until they have finished,
-/// but every other worker has to go on as if nothing were the matter.
+/// While some coroutines compute, their workers are lost to the others until they have finished,
+/// but every other worker has to continue as usual.
 
 #include "stage5_coroutines/chan.hpp"
 #include "stages/stage5_tools.hpp"

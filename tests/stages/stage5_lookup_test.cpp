@@ -45,7 +45,7 @@ public:
     held_lookups(const held_lookups&) = delete;
     held_lookups& operator=(const held_lookups&) = delete;
 
-    /// Lets so many lookups have their answer.
+    /// Answers that many lookups.
     void answer(int lookups) {
         const std::lock_guard lock(mutex_);
         answers_ += lookups;

@@ -1,6 +1,7 @@
 /// \file
-/// fd_mutex from many sides: one caller a side, who waits is told once, and the last one out hears
-/// of it, whenever it is closed. Go: internal/poll/fd_mutex_test.go.
+/// fd_mutex from many sides: one caller per direction, each waiting caller is woken once, and the
+/// last one to leave learns that it is the last, whenever the fd is closed. Go:
+/// internal/poll/fd_mutex_test.go.
 
 #include "stage5_coroutines/fd_mutex.hpp"
 #include "stages/stage5_tools.hpp"

@@ -157,7 +157,7 @@ task<> time_out() {
     expect(!nothing, "no value came");
 }
 
-/// So many alarms that the poller has no memory in advance for one more.
+/// Sets so many alarms that the poller has no memory in advance for one more.
 class many_alarms {
 public:
     many_alarms() = default;

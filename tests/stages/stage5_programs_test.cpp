@@ -1,5 +1,5 @@
 /// \file
-/// Stage 5's programs as who uses them sees them: the articles' three have to do and to print what
+/// Stage 5's programs as their user sees them: the articles' three have to do and to print what
 /// their originals in Go do.
 
 #include "harness/catch.hpp"

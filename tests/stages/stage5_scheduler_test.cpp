@@ -1,5 +1,6 @@
 /// \file
-/// Who runs when: nobody twice, nobody never, and nobody while all wait.
+/// The scheduler runs each coroutine that is ready, once, and uses no processor time while all
+/// wait.
 
 #include "harness/proc.hpp"
 #include "stage5_coroutines/chan.hpp"

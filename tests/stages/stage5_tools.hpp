@@ -29,7 +29,7 @@ namespace stage5_tools {
 /// Like CHECK, on any thread: the world that runs fails if it does not hold.
 void expect(bool holds, std::string_view what,
             std::source_location where = std::source_location::current());
-/// The same for two texts; a failure shows both.
+/// Like expect(), for two texts that have to be equal; a failure shows both.
 void expect_same(std::string_view got, std::string_view wanted,
                  std::source_location where = std::source_location::current());
 
@@ -97,7 +97,7 @@ struct ends {
     stage5::net::conn a, b;
 };
 
-/// The same of a TCP connection by way of 127.0.0.1: `a` has connected, `b` was accepted.
+/// Both ends of a TCP connection over 127.0.0.1: `a` has connected, `b` was accepted.
 struct tcp_ends {
     tcp_ends();
     stage5::net::conn a, b;
@@ -126,7 +126,7 @@ std::vector<stage5::address> both(const stage5::address& first, const stage5::ad
 /// An address at which nobody listens.
 stage5::address nobodys_address(const std::string& host);
 
-/// Whether this machine has an IPv6 loopback; warns if it has none.
+/// True if this machine has an IPv6 loopback; warns if it has none.
 bool has_ipv6();
 
 /// Accepts and keeps what comes until the listener is closed.
@@ -142,7 +142,7 @@ stage5::task<std::string> write_until_error(stage5::net::conn to);
 
 /// The number of its socket, which must stay open for as long as the number is used.
 int number_of(const stage5::net::conn& which);
-/// Lets the peer know by an RST when it is closed.
+/// Makes closing it send an RST to the peer.
 void reset_at_close(const stage5::net::conn& which);
 
 /// "tcp 127.0.0.1:1->127.0.0.1:2"

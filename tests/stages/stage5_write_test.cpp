@@ -107,7 +107,7 @@ TEST_CASE("stage5 write: a write that waited and went well leaves no deadline be
 }
 
 TEST_CASE("stage5 write: bytes that a read has lent survive a write that has to wait") {
-    in_a_world(1, []() -> task<> { // one thread: whoever runs meanwhile has the same buffer
+    in_a_world(1, []() -> task<> { // one thread: every coroutine on it uses the same buffer
         const ends source, sink;
         shrink(sink.a);
         std::string all;

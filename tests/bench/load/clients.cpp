@@ -62,8 +62,8 @@ bool is_of_this_machine(const endpoint& to) {
     }
 }
 
-/// epoll_wait with a limit in nanoseconds; before Linux 5.11 it waits up to a millisecond less
-/// long, which costs whoever has to wait a few more turns.
+/// Calls epoll_wait with a limit in nanoseconds. Before Linux 5.11 it waits up to a millisecond
+/// less, and a caller that waits for a point in time then calls it a few more times.
 int wait_for_events(int epoll, std::span<epoll_event> events, nanotime limit) {
     const nanotime left = std::max<nanotime>(0, limit - now());
     const auto most = static_cast<int>(events.size());

@@ -28,7 +28,7 @@ struct connection {
     nanotime since = 0; ///< when its message was sent, or should have been
     nanotime due = 0;   ///< mode::rate: when the next one has to be sent
 
-    /// Whether everything that it had to send has come back.
+    /// True if everything that it had to send has come back.
     [[nodiscard]] bool at_rest() const noexcept { return got == goal; }
 };
 
@@ -44,9 +44,9 @@ public:
     /// \throws harness::failure if `to` is no address of this machine's own
     clients(harness::endpoint to, std::size_t piece);
 
-    /// A new connection, on its way.
+    /// Opens a new connection, which is still being established.
     connection& open();
-    /// The same once more, from the start, for one whose life is over.
+    /// Connects a connection again that has been closed, and starts it from the beginning.
     void open_again(connection& one);
 
     /// Waits until something is ready, or until `limit`, and hands what is ready to `ready`.
@@ -54,7 +54,8 @@ public:
 
     /// Sends what is left up to the goal, as far as it is taken now.
     void push(connection& one) const;
-    /// Takes what has come back and checks it. \throws ended, and failure for wrong bytes
+    /// Reads the bytes that have come back, and checks them. \throws ended, and failure for wrong
+    /// bytes
     void pull(connection& one);
 
     std::deque<connection> all; ///< addresses stay: epoll has them

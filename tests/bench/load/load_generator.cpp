@@ -93,7 +93,8 @@ measured measure(const options& asked, const subject& server) {
     return all;
 }
 
-/// Who had no time left: more connections would not have brought more echoes.
+/// Says whether the load generator or the server used all of its processor time: more connections
+/// would not have brought more echoes.
 const char* limit_of(double own, double server, bool knows_server) {
     constexpr double all_of_it = 0.95, much = 0.9;
     if (own < all_of_it) return knows_server && server >= much ? "server" : "none";

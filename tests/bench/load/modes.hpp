@@ -17,7 +17,7 @@ struct outcome {
     histogram latency; ///< in ns; for mode::silent, how late the server closed
 };
 
-/// What is told at the window's two ends, and now and then while it lasts.
+/// Functions called when the window begins and ends, and now and then in between.
 struct watcher {
     std::function<void()> begins, ends;
     std::function<void(const std::string&)> progress;

@@ -21,7 +21,7 @@ nanotime nanoseconds(double seconds) {
     return std::llround(seconds * 1e9);
 }
 
-/// Whether a time is at least that and at most an hour; "nan" is not.
+/// True if a time is at least `least` and at most an hour; false for "nan".
 bool is_within(double seconds, double least) {
     return seconds >= least && seconds <= 3600;
 }

@@ -34,7 +34,7 @@ struct options {
     std::size_t window = 65536; ///< flood: bytes in flight a connection
     double rate = 10'000;       ///< rate: messages a second, of all connections together
     nanotime warm_up = 300'000'000, duration = 1'000'000'000;
-    nanotime timeout = 0; ///< silent: what the server was told
+    nanotime timeout = 0; ///< silent: the idle timeout that the server was started with
 };
 
 /// Reads the command line. \return what to do, or the status to exit with: 0 after --help, 2 for

@@ -27,7 +27,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def busy_seconds():
-    """How long all cores together have been at work, whoever for, the host of a virtual machine included."""
+    """How long all cores together have been at work for any process, the host of a virtual machine included."""
     times = [int(word) for word in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
     idle = times[3] + times[4]
     return (sum(times) - idle) / TICKS

@@ -78,7 +78,7 @@ class Picture:
 
 
 def seen(results, comparison, field):
-    """What there is of a field in a comparison's runs, in the order that it ran."""
+    """The values of a field in a comparison's runs, each once, in the order of the runs."""
     return list(dict.fromkeys(run[field] for run in results["runs"] if run["comparison"] == comparison))
 
 

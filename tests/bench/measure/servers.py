@@ -13,7 +13,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Server:
-    """A program and how it is told what to do; what it has no option for, it can't be asked."""
+    """A program, and the options by which it is controlled. What it has no option for cannot be measured."""
 
     name: str
     program: str  # relative to the build's directory, or absolute

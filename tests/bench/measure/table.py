@@ -12,7 +12,7 @@ def value_at(result, path):
 
 
 def values(runs, comparison, case, server, path):
-    """Of all rounds, in the order that they ran."""
+    """The values of all rounds, in the order in which the rounds ran."""
     found = [value_at(run["result"], path) for run in runs
              if (run["comparison"], run["case"], run["server"]) == (comparison, case, server)]
     return [value for value in found if value is not None]

@@ -97,7 +97,7 @@ public:
 private:
     io_uring_sqe* entry() {
         auto* sqe = io_uring_get_sqe(&ring_);
-        while (sqe == nullptr) { // full: send down what there is
+        while (sqe == nullptr) { // full: submit the entries that are queued
             io_uring_submit(&ring_);
             sqe = io_uring_get_sqe(&ring_);
         }
@@ -205,7 +205,7 @@ private:
 int main(int argc, char** argv) {
     return peer::run(argc, argv, "echo: io_uring", [](peer::options& read) {
         const auto size = read.buffer;
-        open_ring(); // refused here: one line, and nobody is told that we listen
+        open_ring(); // if io_uring is refused, one line says so, and "listening on" is not printed
         peer::run_threads(read, [size](harness::unique_fd listener) {
             server(std::move(listener), size).serve();
         });

@@ -1,6 +1,6 @@
 /// \file
-/// libuv at its best: a loop a thread, one buffer a loop, and uv_try_write before a write request
-/// is made. Reading stops while a client takes nothing.
+/// libuv at its best: a loop per thread, one buffer per loop, and uv_try_write before a write
+/// request is made. Reading stops while a client does not read.
 
 #include "peers/peer.hpp"
 

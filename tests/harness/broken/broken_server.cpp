@@ -226,7 +226,7 @@ private:
         return true;
     }
 
-    /// Whether a call that has failed may be tried again.
+    /// True if a call that has failed may be tried again.
     [[nodiscard]] bool is_no_trouble() const {
         if (errno == ECONNRESET && has(defect::dies_of_a_reset)) check(-1, "client");
         return errno == EAGAIN || errno == EINTR;
@@ -251,7 +251,7 @@ private:
         });
     }
 
-    /// A client that is owed nothing is let go, the others get what they are owed.
+    /// Closes each client once all of its bytes are sent.
     void stop() {
         if (has(defect::stops_with_bytes_owed)) ::_exit(0);
         stopping_ = true;
@@ -263,7 +263,7 @@ private:
     orders how_;
     unique_fd listener_, epoll_, signals_;
     std::unordered_map<int, connection> connections_;
-    std::vector<char> shared_;         ///< what all are owed, if clients are mixed up
+    std::vector<char> shared_;         ///< the unsent bytes of all, if clients are mixed up
     std::vector<std::string> records_; ///< of those who were here, if memory leaks
     std::vector<int> gone_;            ///< to be cleaned up, if newcomers are mistaken
     int accept_flags_ = 0;

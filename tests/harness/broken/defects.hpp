@@ -14,22 +14,22 @@ namespace broken {
 enum class defect {
     nothing,
     loses_a_byte,              ///< the one that makes more than 64 KiB
-    drops_owed,                ///< closes when the client has half-closed, whatever it is owed
+    drops_owed,                ///< closes when the client has half-closed, with bytes unsent
     buffers_without_bound,     ///< reads on although the client does not take anything
     leaks_descriptors,         ///< one for each connection
     spins_on_emfile,           ///< asks again at once when it is out of descriptors
-    never_arms_epollout,       ///< waits for more to read while it owes
-    always_arms_epollout,      ///< is told all the time that there is room
-    loses_the_edge,            ///< takes a short read for the last one until the next edge
+    never_arms_epollout,       ///< waits for more to read while bytes are unsent
+    always_arms_epollout,      ///< is notified all the time that there is room
+    loses_the_edge,            ///< takes a short read for the last one until the next event
     mistakes_newcomers,        ///< cleans up by number at the end of a turn: that of somebody else
-    mixes_clients_up,          ///< one buffer of owed bytes for all
+    mixes_clients_up,          ///< one buffer of unsent bytes for all
     takes_nul_for_the_end,     ///< strlen()
     dies_of_sigpipe,           ///< send() without MSG_NOSIGNAL
     dies_of_a_reset,           ///< takes ECONNRESET for an error of its own
     closes_on_urgent_data,     ///< takes EPOLLPRI for trouble
     ignores_half_close,        ///< waits for more from a client that has ended its stream
-    serves_one_until_it_rests, ///< a client that never stops is read for ever
-    accepts_few_an_edge,       ///< eight; an edge of the listener may stand for more
+    serves_one_until_it_rests, ///< a client that never stops is the only one served
+    accepts_few_an_edge,       ///< eight; a listener's event may stand for more
     leaks_memory,              ///< a record for each connection
     inherits_descriptors,      ///< no CLOEXEC
     delays_small_writes,       ///< no TCP_NODELAY

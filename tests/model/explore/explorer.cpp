@@ -20,7 +20,7 @@ struct state {
     world shared;
     std::array<progress, most_actors> actors;
     // These two only where interruptions are counted.
-    std::size_t interrupted = nobody; ///< who is, if another actor than this one goes on
+    std::size_t interrupted = nobody; ///< the actor that is, if another one continues
     std::size_t interruptions = 0;    ///< so far
     static constexpr std::size_t nobody = most_actors;
 };
@@ -40,13 +40,13 @@ public:
     result run();
 
 private:
-    /// A state that is being gone on from.
+    /// A state whose next steps are being tried.
     struct junction {
         state where;
         double* executions;
         std::size_t next = 0; ///< who is to be tried next
         double sum = 0;       ///< of the executions through those who have been
-        bool is_end = true;   ///< nobody can go on
+        bool is_end = true;   ///< no actor can continue
     };
 
     state first();
@@ -151,7 +151,7 @@ void search::enter(const state& where) {
 
 void search::leave() {
     auto& here = junctions_.back();
-    if (here.is_end) { // nobody could go on
+    if (here.is_end) { // no actor could continue
         check_end(here.where);
         here.sum = 1;
     }
@@ -180,7 +180,7 @@ state search::first() {
     return start;
 }
 
-/// Lets one actor make one step.
+/// Makes one step of one actor.
 void search::advance(state& where, std::size_t who, std::string* story) {
     auto& self = where.actors[who];
     running one_step(where.shared, self, 1, story);

@@ -3,10 +3,10 @@
 /// Tries every interleaving of a few actors. An actor is an ordinary function; what it does to
 /// what is shared are its steps, and between any two steps any other actor may do some of its own.
 ///
-/// How an actor is stopped between two steps, without threads: it is run anew from its beginning.
+/// How an actor is stopped between two steps, without threads: it is run again from its beginning.
 /// Steps that it made before are not made again, they only return what they returned then; one
-/// new step is made; at the step behind it, an exception ends the run. So where an actor stands
-/// is what its steps have returned, and a state can be copied, compared, and gone on from twice.
+/// new step is made; at the step after it, an exception ends the run. So where an actor stands
+/// is what its steps have returned, and a state can be copied, compared, and continued twice.
 
 #include "world.hpp"
 
@@ -32,7 +32,7 @@ struct guard {
     bool for_ever = false; ///< all may end while somebody waits for this
 };
 
-/// What a step is called where an interleaving is told.
+/// The name of a step, for the printed interleaving.
 struct label {
     const char* what = nullptr;  ///< none: not told
     std::size_t atomic = no_one; ///< which it is done to
@@ -56,17 +56,17 @@ struct actor {
     std::function<bool()> round;
 };
 
-/// Who takes part, in what, and what must hold.
+/// The actors that take part, how they start, and what must hold at the end.
 struct scenario {
     std::string name;
     std::function<void()> prepare; ///< undisturbed, before anybody starts
     std::vector<actor> actors;
     std::function<void(const world&)> at_end; ///< throws `violation`
-    /// Whether it may come back to where it was: a timer may fire again and again while somebody
-    /// else does not get on.
+    /// True if it may come back to a state that it was in: a timer may fire again and again while
+    /// another actor makes no step.
     bool may_circle = false;
-    /// How often an actor may be interrupted by another one although it could go on itself. All
-    /// interleavings with so few are explored; where an actor waits, any other may always go on.
+    /// How often an actor may be interrupted by another one although it could continue itself. All
+    /// interleavings with so few are explored; where an actor waits, any other may always continue.
     std::uint8_t interruptions = unlimited;
     static constexpr std::uint8_t unlimited = 255;
 };
@@ -91,7 +91,7 @@ public:
     running& operator=(const running&) = delete;
     static running& now();
 
-    /// Whether the next step was made in an earlier run.
+    /// True if the next step was made in an earlier run.
     [[nodiscard]] bool replays() const { return position_ < self_->steps; }
     std::uint64_t replay() { return self_->returned[position_++]; }
     /// Before a new step. \throws pause when it must wait for its turn
@@ -109,8 +109,8 @@ private:
     std::size_t position_ = 0;
 };
 
-/// Whether the actor that runs does everything between two waits at once. Fewer interleavings: for
-/// an actor whose steps are explored one by one in another scenario.
+/// True if the actor that runs does everything between two waits at once. That gives fewer
+/// interleavings, for an actor whose steps are explored one by one in another scenario.
 inline bool coarse = false;
 
 /// Something that happens together with the step before: book-keeping, and what a lock protects.

@@ -8,10 +8,10 @@
 
 namespace model {
 
-/// In which nothing must go wrong.
+/// Scenarios in which nothing must go wrong.
 std::vector<scenario> scenarios();
 
-/// The same with more actors, so many that only the interleavings with few interruptions are
+/// Scenarios with more actors, so many that only the interleavings with few interruptions are
 /// explored.
 std::vector<scenario> bounded_scenarios();
 

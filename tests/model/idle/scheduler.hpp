@@ -28,7 +28,7 @@ actor outside(std::uint8_t coroutine);
 /// A thread outside calls stop().
 actor stopper();
 
-/// What must hold when no thread can go on.
+/// Checks what must hold when no thread can continue.
 void check_quiet(const world& end);
 void check_stopped(const world& end);
 

@@ -44,7 +44,7 @@ struct world {
 };
 static_assert(std::has_unique_object_representations_v<world>); // it is compared by its bytes
 
-/// Whether stop() may be called in this scenario.
+/// True if stop() may be called in this scenario.
 inline bool may_stop = false;
 
 /// True of an atomic that is used by the owner of the mutex alone, or by sysmon alone, or that does
