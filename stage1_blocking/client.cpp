@@ -6,12 +6,13 @@
 ///     main    print_output()  read() of the socket
 ///     second  send_input()    read() of standard input, write() to the socket
 
-#include "dial.hpp"
 #include "log.hpp"
-#include "op_error.hpp"
+#include "net/dial.hpp"
+#include "net/op_error.hpp"
 #include "options.hpp"
-#include "socket.hpp"
-#include "unique_fd.hpp"
+#include "syscall/socket.hpp"
+#include "syscall/syscall_error.hpp"
+#include "syscall/unique_fd.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>

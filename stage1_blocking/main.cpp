@@ -9,11 +9,11 @@
 ///     raise_descriptor_limit()     syscall/rlimit.go
 
 #include "log.hpp"
+#include "net/listen.hpp"
 #include "options.hpp"
 #include "server.hpp"
 #include "signals.hpp"
-#include "socket.hpp"
-#include "unique_fd.hpp"
+#include "syscall/unique_fd.hpp"
 
 #include <fmt/core.h>
 #include <sys/resource.h>

@@ -3,8 +3,9 @@
 /// for one client it cannot accept the next.
 
 #include "log.hpp"
+#include "net/listen.hpp"
 #include "options.hpp"
-#include "socket.hpp"
+#include "syscall/socket.hpp"
 
 #include <fmt/core.h>
 

@@ -2,7 +2,7 @@
 /// \file
 /// The server's command line.
 
-#include "address.hpp"
+#include "net/resolve.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -26,7 +26,7 @@ inline constexpr std::string_view version = "0.1.0";
 /// The server's settings, as the command line gives them.
 struct options {
     endpoint listen{"tcp", "", 8080}; ///< --listen; by default Go's ":8080", every interface
-    bool verbose = false;             ///< --verbose: note() prints
+    bool verbose = false;             ///< --verbose: log_event() prints
     /// --max-connections: how many may be open at once
     std::size_t max_connections = std::numeric_limits<std::size_t>::max();
     std::chrono::nanoseconds grace = std::chrono::seconds(5); ///< --grace: the time for a stop

@@ -17,6 +17,7 @@
 
 #include "log.hpp"
 #include "signals.hpp"
+#include "syscall/socket.hpp"
 
 #include <pthread.h>
 #include <sys/socket.h>
@@ -62,18 +63,18 @@ private:
     bool wait_for_room();
     int go(accepted client); ///< returns 0 or an error number
     void back_off(const syscall_error& reason);
-    void complain(const syscall_error& reason);
+    void log_error(const syscall_error& reason);
 
     listener listener_;
     options options_;
     std::chrono::milliseconds pause_ = 5ms; ///< used by the accept loop's thread only
-    clock::time_point last_complaint_ = {}; ///< used by the accept loop's thread only
+    clock::time_point last_logged_ = {};    ///< used by the accept loop's thread only
     std::atomic<bool> stopping_ = false;    ///< set once, under mutex_
     clock::time_point grace_ends_ = {};     ///< set before stopping_, read only if that is true
     std::mutex mutex_;                      ///< protects the members below
     std::condition_variable changed_;       ///< a connection has closed, or the server stops
     std::unordered_set<int> open_;          ///< the descriptors of all connections
-    bool closed_one_ = false;               ///< a connection closed since the last accept()
+    bool connection_closed_ = false;        ///< a connection closed since the last accept()
 };
 
 /// A client. It is in server::open_ from its construction, before its thread exists, until its
@@ -96,17 +97,17 @@ private:
 /// handleConnection. It can be this simple because each call sleeps until it has a result.
 void connection::handle() {
     std::array<char, buffer_size> buffer;
-    note("serving", client_.peer);
+    log_event("serving", client_.peer);
     while (!server_.stopping_) {
         const auto n = read(client_.fd.get(), buffer);
         if (!n || *n == 0) break;
         const auto message = std::span(buffer).first(*n);
-        note("received from", client_.peer, message);
+        log_event("received from", client_.peer, message);
         if (!write(client_.fd.get(), message)) break;
-        note("sent to", client_.peer, message);
+        log_event("sent to", client_.peer, message);
     }
     if (server_.stopping_) linger();
-    note("disconnected from", client_.peer);
+    log_event("disconnected from", client_.peer);
 }
 // [handle]
 
@@ -137,7 +138,7 @@ connection::~connection() {
     const std::lock_guard lock(server_.mutex_);
     server_.open_.erase(client_.fd.get());
     client_.fd.reset();
-    server_.closed_one_ = true;
+    server_.connection_closed_ = true;
     server_.changed_.notify_all();
 }
 
@@ -170,7 +171,7 @@ std::expected<void, op_error> server::accept_loop() {
                 pause_ = 5ms;
             else // only this client is dropped; the others are served
                 back_off(syscall_error{"pthread_create", error});
-        } else if (!is_about_the_listener(client.error())) {
+        } else if (!is_listener_error(client.error())) {
             back_off(client.error());
         } else if (!stopping_) {
             return std::unexpected(failure(client.error()));
@@ -191,7 +192,7 @@ int server::go(accepted client) try {
 bool server::wait_for_room() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return stopping_ || open_.size() < options_.max_connections; });
-    closed_one_ = false;
+    connection_closed_ = false;
     return !stopping_;
 }
 
@@ -200,17 +201,17 @@ bool server::wait_for_room() {
 /// until a descriptor is free. Go's net/http has the same pauses (Server.Serve), but there a
 /// connection that closes does not end them.
 void server::back_off(const syscall_error& reason) {
-    complain(reason);
+    log_error(reason);
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, pause_, [&] { return stopping_ || closed_one_; });
+    changed_.wait_for(lock, pause_, [&] { return stopping_ || connection_closed_; });
     pause_ = std::min<std::chrono::milliseconds>(pause_ * 2, 1s);
 }
 
 /// Logs the error, but at most once a second: when descriptors run out, accept() fails thousands
 /// of times.
-void server::complain(const syscall_error& reason) try {
-    if (clock::now() - last_complaint_ < 1s) return;
-    last_complaint_ = clock::now();
+void server::log_error(const syscall_error& reason) try {
+    if (clock::now() - last_logged_ < 1s) return;
+    last_logged_ = clock::now();
     log("{}", failure(reason).message());
 } catch (const std::bad_alloc&) {
     // No memory for the line, so nothing is logged.

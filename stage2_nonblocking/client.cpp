@@ -2,13 +2,14 @@
 /// The client of "Client端": connects, sends standard input, prints what comes back. One thread is
 /// enough, because the poller waits for both directions at once.
 
-#include "dial.hpp"
 #include "log.hpp"
-#include "op_error.hpp"
+#include "net/dial.hpp"
+#include "net/op_error.hpp"
 #include "options.hpp"
-#include "poller.hpp"
-#include "socket.hpp"
-#include "unique_fd.hpp"
+#include "runtime/poller.hpp"
+#include "syscall/socket.hpp"
+#include "syscall/syscall_error.hpp"
+#include "syscall/unique_fd.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>

@@ -3,7 +3,7 @@
 /// Log lines, on standard error. A server writes only one line to standard output:
 /// `listening on ...`.
 
-#include "address.hpp"
+#include "syscall/address.hpp"
 
 #include <fmt/core.h>
 
@@ -12,7 +12,7 @@
 
 namespace stage2 {
 
-/// True with --verbose: note() prints. Set once, before any thread is started.
+/// True with --verbose: log_event() prints. Set once, before any thread is started.
 inline bool verbose = false;
 
 /// Does the work of log(). The types of the arguments are erased, so that the formatting code is
@@ -29,10 +29,10 @@ void log(fmt::format_string<const Args&...> format, const Args&... args) {
 
 /// With --verbose, logs what happened to a client, as the articles' programs print it:
 /// "serving 127.0.0.1:50312".
-void note(std::string_view what, const address& who);
+void log_event(std::string_view what, const address& who);
 
 /// With --verbose, logs what was received or sent: its first 64 bytes, quoted. Without the quoting
 /// a terminal could take a client's bytes for commands.
-void note(std::string_view what, const address& who, std::span<const char> bytes);
+void log_event(std::string_view what, const address& who, std::span<const char> bytes);
 
 } // namespace stage2

@@ -9,12 +9,12 @@
 ///     raise_descriptor_limit()     syscall/rlimit.go
 
 #include "log.hpp"
+#include "net/listen.hpp"
 #include "options.hpp"
 #include "server.hpp"
 #include "signals.hpp"
-#include "socket.hpp"
-#include "trace.hpp"
-#include "unique_fd.hpp"
+#include "syscall/trace.hpp"
+#include "syscall/unique_fd.hpp"
 
 #include <fmt/core.h>
 #include <sys/resource.h>
@@ -65,8 +65,13 @@ int main(int argc, char** argv) try {
     }
     // Opening the trace empties its file. So this comes last: a mistake of the user's, which ends
     // the program above, must not destroy an old trace.
-    const auto& file = options->trace;
-    if (file && !trace::start(*file)) return 2;
+    if (options->trace) {
+        const auto started = trace::start(*options->trace);
+        if (!started) {
+            log("stage2_server: --trace: {}", started.error().message());
+            return 2;
+        }
+    }
     const auto announce = [line = fmt::format("listening on {}", listener->name())] {
         std::puts(line.c_str());
         std::fflush(stdout);

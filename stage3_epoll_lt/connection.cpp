@@ -1,11 +1,11 @@
 /// \file
-/// advance() calls the function that belongs to the present state: echo() for reading, write_owed()
-/// for writing, linger() for lingering.
+/// advance() calls the function that belongs to the present state: echo() for reading,
+/// write_unsent() for writing, linger() for lingering.
 
 #include "connection.hpp"
 
 #include "log.hpp"
-#include "trace.hpp"
+#include "syscall/trace.hpp"
 
 #include <sys/socket.h>
 
@@ -14,10 +14,10 @@
 namespace stage3 {
 
 connection::connection(accepted client) : client_(std::move(client)) {
-    note("serving", client_.peer);
+    log_event("serving", client_.peer);
 }
 
-interest connection::wants() const noexcept {
+interest connection::wanted_events() const noexcept {
     return state_ == state::writing ? interest::write : interest::read;
 }
 
@@ -27,7 +27,7 @@ void connection::advance(std::span<char> buffer) {
     case state::reading:
         return echo(buffer);
     case state::writing:
-        return write_owed();
+        return write_unsent();
     case state::lingering:
         return linger(buffer);
     case state::closed:
@@ -40,30 +40,30 @@ void connection::echo(std::span<char> buffer) {
     if (!n && would_block(n.error())) return; // nothing to read after all
     if (!n || *n == 0) return close();
     const auto message = buffer.first(*n);
-    note("received from", client_.peer, message);
+    log_event("received from", client_.peer, message);
 
     // The send buffer usually has room for all of it, and then nothing needs to be stored.
     const auto taken = write(fd(), message);
     if (!taken) return close();
-    note("sent to", client_.peer, message.first(*taken));
+    log_event("sent to", client_.peer, message.first(*taken));
     if (*taken == message.size()) return;
-    owed_.assign(message.begin() + static_cast<std::ptrdiff_t>(*taken), message.end());
-    paid_ = 0;
+    unsent_.assign(message.begin() + static_cast<std::ptrdiff_t>(*taken), message.end());
+    sent_ = 0;
     state_ = state::writing;
 }
 // [advance]
 
-void connection::write_owed() {
-    const auto rest = std::span(owed_).subspan(paid_);
+void connection::write_unsent() {
+    const auto rest = std::span(unsent_).subspan(sent_);
     const auto taken = write(fd(), rest);
     if (!taken) return close();
-    note("sent to", client_.peer, rest.first(*taken));
-    paid_ += *taken;
-    if (paid_ == owed_.size()) nothing_owed();
+    log_event("sent to", client_.peer, rest.first(*taken));
+    sent_ += *taken;
+    if (sent_ == unsent_.size()) all_sent();
 }
 
-void connection::nothing_owed() {
-    owed_ = {}; // frees the memory: an idle connection uses none
+void connection::all_sent() {
+    unsent_ = {}; // frees the memory: an idle connection uses none
     state_ = state::reading;
     if (!finishing_) return;
     ::shutdown(fd(), SHUT_WR);
@@ -72,7 +72,7 @@ void connection::nothing_owed() {
 
 void connection::finish() {
     finishing_ = true;
-    if (state_ == state::reading) nothing_owed();
+    if (state_ == state::reading) all_sent();
     if (state_ == state::lingering && is_all_acknowledged(fd())) close();
 }
 
@@ -84,13 +84,13 @@ void connection::linger(std::span<char> buffer) {
     if (ended) close();
 }
 
-void connection::cut_off() {
+void connection::close_with_reset() {
     reset_at_close(fd());
     close();
 }
 
 void connection::close() {
-    note("disconnected from", client_.peer);
+    log_event("disconnected from", client_.peer);
     trace::event("close", {.fd = fd()});
     state_ = state::closed;
 }

@@ -4,8 +4,8 @@
 /// how far the conversation is, and in Go its goroutine does. Here no call on a socket sleeps. So
 /// each place where stage 1's thread would sleep is a state, and the state must be stored.
 
-#include "poller.hpp"
-#include "socket.hpp"
+#include "runtime/poller.hpp"
+#include "syscall/socket.hpp"
 
 #include <cstddef>
 #include <span>
@@ -40,7 +40,7 @@ public:
     /// poller, and destroy the connection.
     [[nodiscard]] bool is_closed() const noexcept { return state_ == state::closed; }
     /// Returns what the poller has to watch the descriptor for in the present state.
-    [[nodiscard]] interest wants() const noexcept;
+    [[nodiscard]] interest wanted_events() const noexcept;
 
     /// Continues the conversation without waiting. Reads at most one buffer, because other clients
     /// must be served as well.
@@ -56,21 +56,21 @@ public:
     void close();
     /// Like close(), but the client gets a reset. For a client that will not get all its bytes:
     /// with a normal end it would believe that it has got all of them.
-    void cut_off();
+    void close_with_reset();
 
 private:
     enum class state { reading, writing, lingering, closed };
 
     void echo(std::span<char> buffer);
-    void write_owed();
+    void write_unsent();
     void linger(std::span<char> buffer);
-    void nothing_owed();
+    void all_sent();
 
     accepted client_;
     state state_ = state::reading;
-    bool finishing_ = false; ///< finish() has been called
-    std::vector<char> owed_; ///< in state writing: bytes that were read and not sent at once
-    std::size_t paid_ = 0;   ///< how many bytes of owed_ have been sent
+    bool finishing_ = false;   ///< finish() has been called
+    std::vector<char> unsent_; ///< in state writing: bytes that were read and not sent at once
+    std::size_t sent_ = 0;     ///< how many bytes of unsent_ have been sent
 };
 
 } // namespace stage3

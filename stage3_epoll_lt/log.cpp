@@ -22,13 +22,13 @@ void vlog(fmt::string_view format, fmt::format_args args) {
     std::fwrite(line.data(), 1, line.size(), stderr);
 }
 
-void note(std::string_view what, const address& who) try {
+void log_event(std::string_view what, const address& who) try {
     if (verbose) log("{} {}", what, who.to_string());
 } catch (const std::bad_alloc&) {
     // No memory for the line: only the line is lost, the client is still served.
 }
 
-void note(std::string_view what, const address& who, std::span<const char> bytes) try {
+void log_event(std::string_view what, const address& who, std::span<const char> bytes) try {
     constexpr std::size_t shown = 64;
     if (!verbose) return;
     const std::string_view text(bytes.data(), std::min(bytes.size(), shown));

@@ -11,9 +11,9 @@
 
 #include "connection.hpp"
 #include "log.hpp"
-#include "poller.hpp"
+#include "runtime/poller.hpp"
 #include "signals.hpp"
-#include "trace.hpp"
+#include "syscall/trace.hpp"
 
 #include <unistd.h>
 
@@ -33,7 +33,7 @@ using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 
 constexpr std::size_t buffer_size = 64 * 1024;
-constexpr int accepts_a_turn = 64; ///< more at once would delay the present clients
+constexpr int max_accepts_per_round = 64; ///< more at once would delay the present clients
 
 class server {
 public:
@@ -49,13 +49,13 @@ private:
     void accept_some();
     void admit(accepted client);
     void advance(int fd);
-    void settle(connections::iterator which, interest watched);
+    void update_poller(connections::iterator which, interest watched);
     void take_stop_request();
-    void sweep();
-    void rest(const syscall_error& reason);
+    void finish_connections();
+    void pause_after_poller_error(const syscall_error& reason);
     void back_off(const syscall_error& reason);
-    void complain(const syscall_error& reason);
-    [[nodiscard]] std::chrono::milliseconds patience(clock::time_point now) const;
+    void log_error(const syscall_error& reason);
+    [[nodiscard]] std::chrono::milliseconds wait_timeout(clock::time_point now) const;
 
     options options_;
     listener listener_;
@@ -66,7 +66,7 @@ private:
     bool listener_watched_ = false;                             ///< the listener is in poller_
     std::chrono::milliseconds pause_ = 5ms; ///< how long the next back_off() stops accepting
     clock::time_point accept_again_ = {};   ///< accepts no client before this time
-    clock::time_point last_complaint_ = {};
+    clock::time_point last_logged_ = {};
     bool stopping_ = false;
     clock::time_point grace_ends_ = {};
     std::optional<op_error> failed_; ///< the listener's error: no client can be accepted any more
@@ -92,8 +92,8 @@ std::expected<void, op_error> server::run() {
     while (!stopping_ || (!connections_.empty() && clock::now() < grace_ends_)) {
         const auto now = clock::now();
         watch_listener(now);
-        const auto ready = poller_.wait(patience(now));
-        if (!ready) rest(ready.error());
+        const auto ready = poller_.wait(wait_timeout(now));
+        if (!ready) pause_after_poller_error(ready.error());
         for (const int fd : ready.value_or(std::span<const int>())) {
             if (fd == listener_.fd.get())
                 accept_some();
@@ -102,7 +102,7 @@ std::expected<void, op_error> server::run() {
             else
                 advance(fd);
         }
-        if (stopping_) sweep();
+        if (stopping_) finish_connections();
     }
     if (failed_) return std::unexpected(*failed_);
     return {};
@@ -125,14 +125,15 @@ void server::watch_listener(clock::time_point now) {
 }
 
 void server::accept_some() {
-    for (int i = 0; i < accepts_a_turn && connections_.size() < options_.max_connections; ++i) {
+    for (int i = 0; i < max_accepts_per_round && connections_.size() < options_.max_connections;
+         ++i) {
         auto client = accept(listener_.fd.get());
         if (client) {
             pause_ = 5ms;
             admit(std::move(*client));
         } else if (would_block(client.error())) {
             break;
-        } else if (is_about_the_listener(client.error())) {
+        } else if (is_listener_error(client.error())) {
             failed_ = failure(client.error());
             request_stop(); // a graceful stop: the present clients are still served
             break;
@@ -149,9 +150,9 @@ void server::admit(accepted client) {
         connections_.try_emplace(fd, std::move(client));
         const auto watched = poller_.add(fd, interest::read);
         if (watched) return;
-        complain(watched.error());
+        log_error(watched.error());
     } catch (const std::bad_alloc&) {
-        complain({"new", ENOMEM});
+        log_error({"new", ENOMEM});
     }
     connections_.erase(fd); // drops this client only
 }
@@ -162,38 +163,38 @@ void server::admit(accepted client) {
 void server::advance(int fd) {
     const auto found = connections_.find(fd);
     if (found == connections_.end()) return;
-    const trace::span turn("turn", {.fd = fd});
-    const auto watched = found->second.wants();
+    const trace::span serving("serve", {.fd = fd});
+    const auto watched = found->second.wanted_events();
     try {
         found->second.advance(buffer_);
     } catch (const std::bad_alloc&) {
-        complain({"new", ENOMEM});
-        found->second.cut_off();
+        log_error({"new", ENOMEM});
+        found->second.close_with_reset();
     }
-    settle(found, watched);
+    update_poller(found, watched);
 }
 
-// [settle]
+// [update_poller]
 /// Updates the poller and the table after a connection has been served. Removes a closed connection
 /// from both; for any other, the poller watches for what the connection wants now.
 /// \param watched what the poller has watched for so far
-void server::settle(connections::iterator which, interest watched) {
+void server::update_poller(connections::iterator which, interest watched) {
     const auto& connection = which->second;
     if (connection.is_closed()) {
         poller_.remove(connection.fd());
         connections_.erase(which);
         accept_again_ = {}; // ends a pause: a descriptor is free
-    } else if (connection.wants() != watched) {
-        poller_.modify(connection.fd(), connection.wants());
+    } else if (connection.wanted_events() != watched) {
+        poller_.modify(connection.fd(), connection.wanted_events());
     }
 }
-// [settle]
+// [update_poller]
 
 /// Begins the stop if the first signal has requested it. The second signal does not get here: its
 /// handler ends the process.
 void server::take_stop_request() {
     std::uint64_t requests = 0;
-    // There may be no request: rest() calls this without knowing.
+    // There may be no request: pause_after_poller_error() calls this without knowing.
     if (::read(stop_event_.get(), &requests, sizeof requests) < 0) return;
     stopping_ = true;
     grace_ends_ = clock::now() + options_.grace;
@@ -204,19 +205,19 @@ void server::take_stop_request() {
 
 /// Closes the connections whose clients have acknowledged everything. The kernel does not report
 /// that, so run() calls this again and again while the server stops.
-void server::sweep() {
+void server::finish_connections() {
     for (auto next = connections_.begin(); next != connections_.end();) {
         const auto which = next++;
-        const auto watched = which->second.wants();
+        const auto watched = which->second.wanted_events();
         which->second.finish();
-        settle(which, watched);
+        update_poller(which, watched);
     }
 }
 
 /// Sleeps for 100 ms after the poller has failed, because it would fail again at once. Then checks
 /// itself whether a stop is requested, because the poller cannot report it.
-void server::rest(const syscall_error& reason) {
-    complain(reason);
+void server::pause_after_poller_error(const syscall_error& reason) {
+    log_error(reason);
     std::this_thread::sleep_for(100ms);
     take_stop_request();
 }
@@ -225,16 +226,16 @@ void server::rest(const syscall_error& reason) {
 /// and each further failure doubles it, up to 1 s. Go's net/http has the same pauses when
 /// descriptors run out (Server.Serve), but there a connection that closes does not end them.
 void server::back_off(const syscall_error& reason) {
-    complain(reason);
+    log_error(reason);
     accept_again_ = clock::now() + pause_;
     pause_ = std::min<std::chrono::milliseconds>(pause_ * 2, 1s);
 }
 
 /// Logs the error, but at most once a second: when descriptors run out, accept() fails thousands
 /// of times.
-void server::complain(const syscall_error& reason) try {
-    if (clock::now() - last_complaint_ < 1s) return;
-    last_complaint_ = clock::now();
+void server::log_error(const syscall_error& reason) try {
+    if (clock::now() - last_logged_ < 1s) return;
+    last_logged_ = clock::now();
     log("{}", failure(reason).message());
 } catch (const std::bad_alloc&) {
     // No memory for the line, so nothing is logged.
@@ -244,8 +245,9 @@ op_error server::failure(const syscall_error& reason) const {
     return {"accept", listener_.network, "", listener_.local.to_string(), reason.message()};
 }
 
-/// Returns how long the poller may wait: until the next sweep(), or until the end of a pause.
-std::chrono::milliseconds server::patience(clock::time_point now) const {
+/// Returns how long the poller may wait: until the next finish_connections(), or until the end of a
+/// pause.
+std::chrono::milliseconds server::wait_timeout(clock::time_point now) const {
     if (stopping_) return 10ms;
     if (now < accept_again_)
         return std::chrono::ceil<std::chrono::milliseconds>(accept_again_ - now);

@@ -3,7 +3,7 @@
 
 #include "signals.hpp"
 
-#include "socket.hpp"
+#include "syscall/socket.hpp"
 
 #include <sys/eventfd.h>
 #include <unistd.h>

@@ -4,9 +4,9 @@
 /// how far the conversation is, and in Go its goroutine does. Here the fd returns `pending` where
 /// Go would park the goroutine, and each such place is a state, which must be stored.
 
-#include "fd.hpp"
 #include "options.hpp"
-#include "run_queue.hpp"
+#include "poll/fd.hpp"
+#include "runtime/run_queue.hpp"
 
 #include <cstddef>
 #include <functional>
@@ -20,11 +20,11 @@ namespace stage4 {
 class connection;
 
 /// What all connections of a server share.
-struct surroundings {
-    run_queue& queue;                      ///< where woken connections wait to run
-    options how;                           ///< of which the timeouts are used
-    std::vector<char> buffer;              ///< one for all, lent to the connection that runs
-    std::function<void(connection&)> turn; ///< called to run a connection that was queued
+struct shared_state {
+    run_queue& queue;         ///< where woken connections wait to run
+    options settings;         ///< of which the timeouts are used
+    std::vector<char> buffer; ///< one for all, lent to the connection that runs
+    std::function<void(connection&)> run_connection; ///< called to run a connection that was queued
 };
 
 /// One client, as a state machine. Not thread-safe.
@@ -48,11 +48,11 @@ class connection : public runnable {
 public:
     /// Begins in state `reading`, and neither parked nor queued: the caller must queue it.
     /// \param around must outlive the connection
-    connection(fd socket, surroundings& around);
+    connection(fd socket, shared_state& around);
 
     /// Returns true if the descriptor is closed and no call is pending, so that the connection may
     /// be destroyed.
-    [[nodiscard]] bool is_gone() const noexcept { return socket_.get() < 0; }
+    [[nodiscard]] bool is_finished() const noexcept { return socket_.get() < 0; }
 
     /// Runs until the connection has to wait, or for a few buffers, so that others can run.
     /// \return true if it did not have to wait, and must be queued again. Throws std::bad_alloc if
@@ -60,33 +60,33 @@ public:
     bool advance();
 
     /// Ends the connection gracefully: reads no more, and closes once the client's kernel has
-    /// acknowledged everything. No event reports that, so call this again until is_gone().
+    /// acknowledged everything. No event reports that, so call this again until is_finished().
     void finish();
     /// Closes at once and sends a reset, so that the client knows that bytes are missing.
-    void cut_off();
+    void close_with_reset();
 
-    std::list<connection>::iterator place; ///< in the server's list
+    std::list<connection>::iterator position; ///< in the server's list
 
 private:
     enum class state : std::uint8_t { reading, writing, lingering, closed };
 
-    static void take_turn(runnable& who);
+    static void on_wake(runnable& who);
     bool echo();
-    bool write_owed();
+    bool write_unsent();
     bool linger();
-    void nothing_owed();
-    void expect_bytes();
-    void expect_room();
-    [[nodiscard]] bool took_something() const;
+    void all_sent();
+    void set_idle_deadline();
+    void set_write_deadline();
+    [[nodiscard]] bool client_took_bytes() const;
     bool close();
 
     fd socket_;
     state state_ = state::reading;
-    bool finishing_ = false; ///< finish() has been called
-    int unacknowledged_ = 0; ///< in bytes, when the write deadline was last set
-    std::size_t paid_ = 0;   ///< how many bytes of owed_ have been sent
-    std::vector<char> owed_; ///< in state writing: bytes that were read and not sent at once
-    surroundings& around_;
+    bool finishing_ = false;   ///< finish() has been called
+    int unacknowledged_ = 0;   ///< in bytes, when the write deadline was last set
+    std::size_t sent_ = 0;     ///< how many bytes of unsent_ have been sent
+    std::vector<char> unsent_; ///< in state writing: bytes that were read and not sent at once
+    shared_state& shared_;
     std::unique_ptr<address> peer_; ///< for --verbose only
 };
 

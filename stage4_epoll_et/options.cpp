@@ -4,7 +4,7 @@
 #include "options.hpp"
 
 #include "log.hpp"
-#include "op_error.hpp"
+#include "syscall/syscall_error.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>

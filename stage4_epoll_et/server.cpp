@@ -3,15 +3,15 @@
 /// wakes others, and so on.
 ///
 ///     serve ── server::run ── run_queue::run ── server::accept_some ── fd::accept
-///                             │                 server::turn ── connection::advance
+///                             │                 server::run_connection ── connection::advance
 ///                             └ netpoll::wait ── waiter::wake ── run_queue::push
 
 #include "server.hpp"
 
 #include "connection.hpp"
 #include "log.hpp"
-#include "netpoll.hpp"
-#include "run_queue.hpp"
+#include "runtime/netpoll.hpp"
+#include "runtime/run_queue.hpp"
 #include "signals.hpp"
 
 #include <unistd.h>
@@ -27,9 +27,9 @@ namespace stage4 {
 namespace {
 
 constexpr std::size_t buffer_size = 64 * 1024;
-constexpr int accepts_a_turn = 64; ///< more at once would delay the present clients
+constexpr int max_accepts_per_round = 64; ///< more at once would delay the present clients
 constexpr nanotime shortest_pause = 5'000'000, longest_pause = 1'000'000'000; ///< ns
-constexpr nanotime sweep_interval = 10'000'000;                               ///< ns
+constexpr nanotime finish_interval = 10'000'000;                              ///< ns
 
 class server {
 public:
@@ -48,12 +48,12 @@ private:
 
     void accept_some();
     void admit(fd client);
-    void turn(connection& which);
+    void run_connection(connection& which);
     void take_stop_request();
     void stop();
-    void sweep();
+    void finish_connections();
     void back_off(const syscall_error& reason);
-    void complain(const syscall_error& reason);
+    void log_error(const syscall_error& reason);
     [[nodiscard]] op_error failure(const syscall_error& reason) const;
 
     options options_;
@@ -62,14 +62,14 @@ private:
     netpoll& poll_;
     poll_desc& stop_event_; ///< of the eventfd that is readable once a stop is requested
     run_queue queue_;
-    surroundings around_;
+    shared_state shared_;
     std::list<connection> connections_;
-    task accept_, stop_, sweep_;
-    alarm accept_again_, sweep_again_;
+    task accept_, stop_, finish_;
+    alarm accept_again_, finish_again_;
     /// accept_ is not parked: it waits until a connection ends or accept_again_ rings.
     bool accept_waits_ = false;
     nanotime pause_ = shortest_pause;
-    nanotime last_complaint_ = 0;
+    nanotime last_logged_ = 0;
     bool stopping_ = false;
     nanotime grace_ends_ = 0;
     std::optional<op_error> failed_; ///< the listener's error: no client can be accepted any more
@@ -78,12 +78,12 @@ private:
 server::server(listener listener, fd socket, netpoll& poll, poll_desc& stop_event,
                const options& options)
     : options_(options), listener_(std::move(listener)), socket_(std::move(socket)), poll_(poll),
-      stop_event_(stop_event), around_{queue_, options, std::vector<char>(buffer_size),
-                                       [this](connection& c) { turn(c); }},
+      stop_event_(stop_event), shared_{queue_, options, std::vector<char>(buffer_size),
+                                       [this](connection& c) { run_connection(c); }},
       accept_(*this, [](runnable& r) { static_cast<task&>(r).of.accept_some(); }),
       stop_(*this, [](runnable& r) { static_cast<task&>(r).of.take_stop_request(); }),
-      sweep_(*this, [](runnable& r) { static_cast<task&>(r).of.sweep(); }), accept_again_(accept_),
-      sweep_again_(sweep_) {
+      finish_(*this, [](runnable& r) { static_cast<task&>(r).of.finish_connections(); }),
+      accept_again_(accept_), finish_again_(finish_) {
     queue_.push(accept_);
     queue_.push(stop_);
 }
@@ -101,7 +101,7 @@ std::expected<void, op_error> server::run() {
 
 void server::accept_some() {
     accept_waits_ = false;
-    for (int i = 0; i < accepts_a_turn; ++i) {
+    for (int i = 0; i < max_accepts_per_round; ++i) {
         if (connections_.size() >= options_.max_connections) {
             accept_waits_ = true;
             return;
@@ -112,7 +112,7 @@ void server::accept_some() {
             admit(std::move(*client));
         } else if (client.error().why != io_error::reason::failed) {
             return; // accept_ is parked, or the listener is closed
-        } else if (is_about_the_listener(client.error().call)) {
+        } else if (is_listener_error(client.error().call)) {
             failed_ = failure(client.error().call);
             request_stop(); // a graceful stop: the present clients are still served
             return;
@@ -124,24 +124,24 @@ void server::accept_some() {
 }
 
 void server::admit(fd client) try {
-    auto& added = connections_.emplace_back(std::move(client), around_);
-    added.place = std::prev(connections_.end());
+    auto& added = connections_.emplace_back(std::move(client), shared_);
+    added.position = std::prev(connections_.end());
     queue_.push(added);
 } catch (const std::bad_alloc&) {
-    complain({"new", ENOMEM});
+    log_error({"new", ENOMEM});
 }
 
 /// Runs a connection. While the server runs, connections are destroyed only here: one that has just
-/// run and is_gone() is neither queued nor parked.
-void server::turn(connection& which) {
+/// run and is_finished() is neither queued nor parked.
+void server::run_connection(connection& which) {
     try {
         if (which.advance()) queue_.push(which);
     } catch (const std::bad_alloc&) {
-        complain({"new", ENOMEM});
-        which.cut_off();
+        log_error({"new", ENOMEM});
+        which.close_with_reset();
     }
-    if (!which.is_gone()) return;
-    connections_.erase(which.place);
+    if (!which.is_finished()) return;
+    connections_.erase(which.position);
     if (!accept_waits_) return;
     accept_waits_ = false; // there is one connection less, and a descriptor is free
     poll_.set_alarm(accept_again_, 0);
@@ -152,7 +152,8 @@ void server::turn(connection& which) {
 void server::take_stop_request() {
     std::uint64_t requests = 0;
     while (::read(stop_event_.fd, &requests, sizeof requests) < 0)
-        if (errno == EAGAIN && stop_event_.block(side::read, stop_) == poll_status::parked) return;
+        if (errno == EAGAIN && stop_event_.block(direction::read, stop_) == poll_status::parked)
+            return;
     stop();
 }
 
@@ -161,14 +162,14 @@ void server::stop() {
     grace_ends_ = now() + options_.grace.count();
     listener_.path.remove();
     socket_.close();
-    sweep();
+    finish_connections();
 }
 
 /// Runs every 10 ms while the server stops: closes the connections whose clients have acknowledged
 /// everything. No event reports an acknowledgement.
-void server::sweep() {
+void server::finish_connections() {
     for (auto& each : connections_) each.finish();
-    poll_.set_alarm(sweep_again_, now() + sweep_interval);
+    poll_.set_alarm(finish_again_, now() + finish_interval);
 }
 
 /// Stops accepting for pause_ after a failed accept, or until a connection closes. pause_ is 5 ms,
@@ -176,7 +177,7 @@ void server::sweep() {
 /// descriptors run out (Server.Serve), but there a connection that closes does not end them. No
 /// event is needed to resume, because accept_some() begins with a try.
 void server::back_off(const syscall_error& reason) {
-    complain(reason);
+    log_error(reason);
     accept_waits_ = true;
     poll_.set_alarm(accept_again_, now() + pause_);
     pause_ = std::min(pause_ * 2, longest_pause);
@@ -184,9 +185,9 @@ void server::back_off(const syscall_error& reason) {
 
 /// Logs the error, but at most once a second: when descriptors run out, accept() fails thousands
 /// of times.
-void server::complain(const syscall_error& reason) try {
-    if (last_complaint_ != 0 && now() - last_complaint_ < 1'000'000'000) return;
-    last_complaint_ = now();
+void server::log_error(const syscall_error& reason) try {
+    if (last_logged_ != 0 && now() - last_logged_ < 1'000'000'000) return;
+    last_logged_ = now();
     log("{}", failure(reason).message());
 } catch (const std::bad_alloc&) {
     // No memory for the line, so nothing is logged.

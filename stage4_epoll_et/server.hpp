@@ -4,9 +4,9 @@
 /// Socket(epoll)实现", section "Server端". In Go each client has a goroutine; the stages differ in
 /// what takes its place.
 
-#include "op_error.hpp"
+#include "net/listen.hpp"
+#include "net/op_error.hpp"
 #include "options.hpp"
-#include "socket.hpp"
 
 #include <expected>
 #include <functional>

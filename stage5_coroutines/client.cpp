@@ -3,13 +3,13 @@
 /// notes on Go's net package. Two goroutines, and a thread that blocks in read() in place of a
 /// worker.
 
-#include "chan.hpp"
-#include "dial.hpp"
 #include "log.hpp"
-#include "op_error.hpp"
+#include "net/dial.hpp"
 #include "options.hpp"
-#include "runtime.hpp"
-#include "task.hpp"
+#include "program.hpp"
+#include "runtime/chan.hpp"
+#include "runtime/task.hpp"
+#include "syscall/syscall_error.hpp"
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
@@ -149,7 +149,7 @@ task<> talk(std::string network, std::string address, std::chrono::nanoseconds t
     go(or_fail(send_input(*conn, &from, &told)));
     co_await print_output(*conn);
     if (told.sending.exchange(false)) { // the server ended during a write
-        conn->evict();
+        conn->close_now();
         const auto sent = co_await told.sent.receive();
         if (sent && *sent) fail((*sent)->message());
     }

@@ -11,8 +11,8 @@
 /// in a lookup that no name server answers, or in a write to a log that nothing reads.
 /// Go: runtime.sighandler, os/signal.Notify.
 
-#include "op_error.hpp"
-#include "unique_fd.hpp"
+#include "syscall/syscall_error.hpp"
+#include "syscall/unique_fd.hpp"
 
 #include <expected>
 

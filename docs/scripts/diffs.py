@@ -5,7 +5,7 @@ import html
 import re
 from functools import cache
 
-from sources import files_of, source_page
+from sources import files_of, in_stage, source_page
 
 WORDS = {
     "en": {"new": "new files", "gone": "gone", "same": "unchanged", "moved": "{} lines moved",
@@ -114,7 +114,7 @@ def fragment(language, old_number, new_number):
     out = ['<div class="diff">']
     for _, path, before, after in changed:
         plus, minus = signs(before, after)
-        name = path.name
+        name = in_stage(path)
         out.append(f'<details><summary><span class="n">+{plus} −{minus}</span>'
                    f"<code>{name}</code></summary>"
                    f"<pre>{_rows(before, after, moved, words)}</pre></details>")
@@ -125,7 +125,7 @@ def fragment(language, old_number, new_number):
         for path in paths:
             count = words["lines"].format(len(path.read_text().splitlines()))
             size_of = f" ({count})" if paths is not same else ""
-            links.append(f'<a href="{source_page(path)}"><code>{path.name}</code></a>{size_of}')
+            links.append(f'<a href="{source_page(path)}"><code>{in_stage(path)}</code></a>{size_of}')
         out.append(f'<p class="whole">{title}: {", ".join(links)}</p>')
     out.append("</div>")
     return "\n".join(out) + "\n"

@@ -11,7 +11,7 @@ import diagrams
 import diffs
 import measured
 import timeline
-from sources import ROOT, about, files_of, source_page
+from sources import ROOT, about, files_of, in_stage, source_page
 
 STAGES = {
     "en": [("blocking", "blocked in accept and read"), ("non-blocking", "EAGAIN, then ask"),
@@ -45,7 +45,7 @@ def listing(language, number):
     for path in files_of(number):
         lines = len(path.read_text().splitlines())
         text = re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(about(path), quote=False))
-        out.append(f'<tr><td><a href="{source_page(path)}"><code>{path.name}</code></a></td>'
+        out.append(f'<tr><td><a href="{source_page(path)}"><code>{in_stage(path)}</code></a></td>'
                    f"<td>{lines}</td><td>{text}</td></tr>")
     out.append("</table>")
     return "\n".join(out) + "\n"

@@ -6,11 +6,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# The order in which a stage is read: from the server down, then the client, then the base.
-READING = ["one_at_a_time", "server", "guests", "bufio", "net", "connection", "fd_call", "fd_write",
-           "fd", "fd_mutex", "names", "task", "runtime", "chan", "scheduler", "run_queue",
-           "runnable", "frame_cache", "poll_desc", "waiter", "netpoll", "poller", "timers", "client",
-           "dial", "socket", "address", "op_error", "unique_fd", "options", "log", "trace", "main"]
+# The order in which a stage is read: from the server down, room by room, then the client and the base.
+READING = ["sketch", "one_at_a_time", "server", "clients", "connection",
+           "conn", "listener", "error", "bufio", "dial", "lookup", "listen", "resolve", "op_error",
+           "fd", "fd_call", "fd_write", "fd_mutex",
+           "task", "scheduler", "idle", "run_queue", "runnable", "time", "chan", "wait_group",
+           "poll_desc", "waiter", "netpoll", "poller", "timers", "frame_cache", "usable_cpus",
+           "socket", "unique_fd", "syscall_error", "address", "address_pair", "trace",
+           "client", "program", "main", "options", "signals", "log"]
 
 
 def stage_directory(number):
@@ -18,12 +21,17 @@ def stage_directory(number):
 
 
 def files_of(number):
-    """A stage's own files, in reading order; headers first."""
+    """A stage's own files but the articles' programs, in reading order; headers first."""
     def place(path):
         known = READING.index(path.stem) if path.stem in READING else len(READING)
         return known, path.stem, path.suffix != ".hpp"
-    found = stage_directory(number).glob("*.[ch]pp")
-    return sorted(found, key=place)
+    found = stage_directory(number).rglob("*.[ch]pp")
+    return sorted((path for path in found if path.parent.name != "articles"), key=place)
+
+
+def in_stage(path):
+    """A file's name within its stage: runtime/poller.hpp."""
+    return "/".join(path.relative_to(ROOT).parts[1:])
 
 
 @cache

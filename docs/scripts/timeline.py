@@ -9,11 +9,12 @@ import html
 import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from sources import source_page, stage_directory
 
 WAITS = ("poll", "select", "epoll_wait", "epoll_pwait2")
-TURNS = ("turn", "resume")
+TURNS = ("serve", "resume")
 READS = ("read", "recv")
 WRITES = ("send", "sendmsg")
 WAKES = ("ready", "timer")
@@ -39,7 +40,7 @@ WORDS = {
         "epoll_ctl ADD": "the kernel watches it from now on",
         "epoll_ctl MOD": "the kernel watches it for something else",
         "epoll_ctl DEL": "the kernel watches it no longer",
-        "turn": "a turn, {took}", "resume": "its {waiter} has a turn, {took}",
+        "serve": "serves it, {took}", "resume": "runs its {waiter}, {took}",
         "park": "its {waiter} parks, and waits for the descriptor",
         "ready": "its {waiter} goes into a run queue", "timer": "its deadline has passed",
         "close": "its descriptor is closed",
@@ -48,7 +49,7 @@ WORDS = {
         "keys": "The arrow keys step, too.",
         "caption": "From left to right in the order in which it happened, not to scale: where nothing "
                    "happens the time is cut out, and what was cut stands above.",
-        "legend": {"t1": "thread 1", "t2": "thread 2", "turn": "a turn", "call": "a system call",
+        "legend": {"t1": "thread 1", "t2": "thread 2", "turn": "a run", "call": "a system call",
                    "failed": "one that fails", "parked": "parked", "park": "parks", "ready": "is woken",
                    "timer": "its deadline passes", "close": "is closed"},
     },
@@ -66,7 +67,7 @@ WORDS = {
         "epoll_ctl ADD": "从现在起内核关注它",
         "epoll_ctl MOD": "内核改为关注它的其他事件",
         "epoll_ctl DEL": "内核不再关注它",
-        "turn": "运行它，用时 {took}", "resume": "运行它的{waiter}，用时 {took}",
+        "serve": "为它服务，用时 {took}", "resume": "运行它的{waiter}，用时 {took}",
         "park": "它的{waiter}挂起，等待这个描述符",
         "ready": "它的{waiter}进入运行队列", "timer": "它的截止时间已过",
         "close": "它的描述符已关闭",
@@ -199,7 +200,7 @@ def line_of(stage, event):
     """The file and the number of the line, from 1; 0 if nothing there takes note of such an event.
     The line may have moved since the trace was recorded: it is the nearest that does."""
     name, _, number = event.at.partition(":")
-    path = stage_directory(stage) / name
+    path = next(stage_directory(stage).rglob(name), Path(name))
     lines = path.read_text().splitlines() if path.exists() else []
     call, _, operation = event.name.partition(" ")  # epoll_ctl ADD
     noted = rf"trace::{call}\(" if event.is_call else rf'trace::(event|span)\b.*"{call}"'

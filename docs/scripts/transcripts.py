@@ -334,7 +334,7 @@ def owed(build, program, *options):
     return calls, queues
 
 
-def stage3_owed(build):
+def stage3_unsent(build):
     calls, queues = owed(build, "stage3_epoll_lt/stage3_server")
     lines = calls.splitlines()
     first = next(i for i, line in enumerate(lines) if "EPOLL_CTL_MOD" in line)
@@ -357,7 +357,7 @@ def stage4_life(build):
                 "accept4|recv|send|epoll|close")
 
 
-def stage4_owed(build):
+def stage4_unsent(build):
     calls, _ = owed(build, "stage4_epoll_et/stage4_server")
     lines = [line for line in calls.splitlines() if "epoll_ctl" in line or "EAGAIN" in line]
     text = re.sub(r'"(\\0)+"\.\.\.', '"…"...', "\n".join(lines))

@@ -2,9 +2,10 @@
 /// TcpServer.go of 从源码角度看Golang的TCP Socket(epoll)实现: echoes four bytes at a time, and
 /// prints what it got and what it sent. README.md in this directory compares it line by line.
 
-#include "net.hpp"
-#include "runtime.hpp"
-#include "task.hpp"
+#include "../net/conn.hpp"
+#include "../net/listener.hpp"
+#include "../program.hpp"
+#include "../runtime/task.hpp"
 
 #include <array>
 #include <string>

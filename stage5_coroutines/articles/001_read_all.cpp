@@ -2,9 +2,10 @@
 /// "简单的TCP Server的例子" of Tcp服务端源码: reads all that a client sends until it ends, and logs
 /// its length and its text. README.md in this directory compares it line by line.
 
-#include "net.hpp"
-#include "runtime.hpp"
-#include "task.hpp"
+#include "../net/conn.hpp"
+#include "../net/listener.hpp"
+#include "../program.hpp"
+#include "../runtime/task.hpp"
 
 #include <string>
 #include <utility>

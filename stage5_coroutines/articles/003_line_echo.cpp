@@ -2,11 +2,12 @@
 /// The program of 一个简单的go tcp回显服务器示例: echoes lines, through a reader and a writer with
 /// buffers. README.md in this directory compares it line by line.
 
-#include "bufio.hpp"
-#include "net.hpp"
-#include "runtime.hpp"
-#include "scheduler.hpp"
-#include "task.hpp"
+#include "../net/bufio.hpp"
+#include "../net/conn.hpp"
+#include "../net/listener.hpp"
+#include "../program.hpp"
+#include "../runtime/task.hpp"
+#include "../runtime/time.hpp"
 
 #include <string>
 #include <utility>

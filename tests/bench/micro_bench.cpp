@@ -1,8 +1,10 @@
 /// \file
-/// What single operations of stage 4's poller cost. All of it takes about ten seconds; longer, and
-/// steadier, with `--benchmark_min_time=1`, and one of them with `--benchmark_filter=NAME`.
+/// What single operations of stage 4's poller cost, and of stage 5's fd_mutex. All of it takes
+/// about ten seconds; longer, and steadier, with `--benchmark_min_time=1`, and one of them with
+/// `--benchmark_filter=NAME`.
 
-#include "stage4_epoll_et/netpoll.hpp"
+#include "stage4_epoll_et/runtime/netpoll.hpp"
+#include "stage5_coroutines/poll/fd_mutex.hpp"
 
 #include <benchmark/benchmark.h>
 #include <sys/eventfd.h>
@@ -65,9 +67,9 @@ void ready_before_wait(benchmark::State& state) {
     pd.open(0);
     waiter who = nobody();
     for ([[maybe_unused]] const auto each : state) {
-        benchmark::DoNotOptimize(pd.prepare(side::read));
-        benchmark::DoNotOptimize(pd.edge(side::read, pd.sequence()));
-        benchmark::DoNotOptimize(pd.block(side::read, who));
+        benchmark::DoNotOptimize(pd.prepare(direction::read));
+        benchmark::DoNotOptimize(pd.report_ready(direction::read, pd.sequence()));
+        benchmark::DoNotOptimize(pd.block(direction::read, who));
     }
 }
 
@@ -77,9 +79,10 @@ void ready_after_wait(benchmark::State& state) {
     pd.open(0);
     waiter who = nobody();
     for ([[maybe_unused]] const auto each : state) {
-        benchmark::DoNotOptimize(pd.prepare(side::read));
-        benchmark::DoNotOptimize(pd.block(side::read, who));
-        if (auto* const woken = pd.edge(side::read, pd.sequence())) woken->wake(*woken);
+        benchmark::DoNotOptimize(pd.prepare(direction::read));
+        benchmark::DoNotOptimize(pd.block(direction::read, who));
+        if (auto* const woken = pd.report_ready(direction::read, pd.sequence()))
+            woken->wake(*woken);
     }
 }
 
@@ -93,7 +96,7 @@ void deadline_later(benchmark::State& state) {
     scene among(state.range(0));
     nanotime when = now() + 2 * hour;
     for ([[maybe_unused]] const auto each : state)
-        among.poll->set_deadline(*among.pd, side::read, ++when);
+        among.poll->set_deadline(*among.pd, direction::read, ++when);
 }
 
 /// Each is a little earlier than the one before: the lock, the clock, and a look at the heap.
@@ -101,7 +104,7 @@ void deadline_earlier(benchmark::State& state) {
     scene among(state.range(0));
     nanotime when = now() + 2 * hour;
     for ([[maybe_unused]] const auto each : state)
-        among.poll->set_deadline(*among.pd, side::read, --when);
+        among.poll->set_deadline(*among.pd, direction::read, --when);
 }
 
 /// From behind all others to in front of them: as far as a timer ever moves. Taking it away is
@@ -122,8 +125,8 @@ void deadline_set_and_cleared(benchmark::State& state) {
     scene among(state.range(0));
     const nanotime when = now() + 2 * hour;
     for ([[maybe_unused]] const auto each : state) {
-        among.poll->set_deadline(*among.pd, side::read, when);
-        among.poll->set_deadline(*among.pd, side::read, 0);
+        among.poll->set_deadline(*among.pd, direction::read, when);
+        among.poll->set_deadline(*among.pd, direction::read, 0);
     }
 }
 
@@ -153,6 +156,24 @@ void interrupt_and_wait(benchmark::State& state) {
     }
 }
 
+/// What each call of an fd pays so that calls in the same direction queue up.
+void direction_locked(benchmark::State& state) {
+    stage5::fd_mutex mutex;
+    for ([[maybe_unused]] const auto each : state) {
+        benchmark::DoNotOptimize(mutex.lock(stage5::direction::read));
+        benchmark::DoNotOptimize(mutex.unlock(stage5::direction::read));
+    }
+}
+
+/// What it would pay if calls were only counted.
+void reference_counted(benchmark::State& state) {
+    stage5::fd_mutex mutex;
+    for ([[maybe_unused]] const auto each : state) {
+        benchmark::DoNotOptimize(mutex.add_reference());
+        benchmark::DoNotOptimize(mutex.drop_reference());
+    }
+}
+
 void with_10_to_a_million_timers(benchmark::internal::Benchmark* one) {
     one->Arg(10)->Arg(10'000)->Arg(1'000'000)->ArgName("timers")->MinTime(0.1);
 }
@@ -169,4 +190,6 @@ BENCHMARK(deadline_set_and_cleared)->Apply(with_10_to_a_million_timers);
 BENCHMARK(add_and_remove)->MinTime(0.2);
 BENCHMARK(interrupt_again)->MinTime(0.2);
 BENCHMARK(interrupt_and_wait)->MinTime(0.2);
+BENCHMARK(direction_locked)->MinTime(0.2);
+BENCHMARK(reference_counted)->MinTime(0.2);
 BENCHMARK_MAIN();

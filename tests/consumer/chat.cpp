@@ -2,11 +2,12 @@
 /// A chat server on the library of stage 5: each line that a client sends goes to all other
 /// clients. `chat [ADDRESS]` listens at ADDRESS, or at :8080. Ctrl-C ends it.
 
-#include <stage5_coroutines/bufio.hpp>
-#include <stage5_coroutines/net.hpp>
-#include <stage5_coroutines/runtime.hpp>
-#include <stage5_coroutines/scheduler.hpp>
-#include <stage5_coroutines/task.hpp>
+#include <stage5_coroutines/net/bufio.hpp>
+#include <stage5_coroutines/net/conn.hpp>
+#include <stage5_coroutines/net/listener.hpp>
+#include <stage5_coroutines/program.hpp>
+#include <stage5_coroutines/runtime/task.hpp>
+#include <stage5_coroutines/runtime/time.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -50,7 +51,7 @@ client_ptr enter(net::conn conn) {
 void leave(const client_ptr& who) {
     const std::lock_guard lock(mutex);
     present.erase(who);
-    who->conn.evict();
+    who->conn.close_now();
 }
 // [room]
 

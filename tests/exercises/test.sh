@@ -40,7 +40,7 @@ apply() {
 # In $solved, which looks like BUILD, the stage's server from the copy: only what changed is compiled.
 rebuild() {
     local commands file command server=stage${stage:5:1}_server library=$stage/libstage${stage:5:1}.a
-    mkdir -p "$solved/$stage/CMakeFiles/stage${stage:5:1}.dir"
+    mkdir -p "$solved/$stage/CMakeFiles/stage${stage:5:1}.dir"/{net,poll,runtime,syscall}
     cp "$build/$stage"/lib*.a "$solved/$stage"
     ln -s "$build/$stage/CMakeFiles/$server.dir" "$solved/$stage/CMakeFiles"
     for file in "$build"/stage*; do
@@ -52,7 +52,7 @@ rebuild() {
         command=$(grep -F -- " -c $root/$file" <<<"$commands")
         command=${command//"$root/$stage/"/"$work/tree/$stage/"}
         eval "$command -O0" || { complain "$file does not compile with solutions/$number.patch"; exit 1; }
-        ar r "$library" "$stage/CMakeFiles/stage${stage:5:1}.dir/$(basename "$file").o"
+        ar r "$library" "$stage/CMakeFiles/stage${stage:5:1}.dir/${file#*/}.o"
     done < <(sed -nE 's|^\+\+\+ b/(.*)|\1|p' "$solution")
     eval "$(tail -n 1 <<<"$commands")"
 }
@@ -62,7 +62,7 @@ rebuild_explorer() {
     local compiler
     compiler=$(sed -n 's/^CMAKE_CXX_COMPILER:[^=]*=//p' "$build/CMakeCache.txt")
     mkdir -p "$solved/tests/model"
-    "$compiler" -std=c++23 -w -O1 -I "$work/tree/$stage" -I "$root/tests/model" -I "$root/tests/model/explore" \
+    "$compiler" -std=c++23 -w -O1 -I "$work/tree/$stage/runtime" -I "$root/tests/model" -I "$root/tests/model/explore" \
         -o "$solved/tests/model/model_check" "$root"/tests/model/{actors,clients,invariants}.cpp \
         "$build/tests/model/libmodel_explorer.a" ||
         complain "the explorer does not compile with solutions/$number.patch"

@@ -3,12 +3,12 @@
 /// and connections there are: a 64-bit number at the beginning of the file that FRAMES names, ten
 /// times a second. For the soak.
 
-#include "stage5_coroutines/frame_cache.hpp"
 #include "stage5_coroutines/log.hpp"
+#include "stage5_coroutines/net/listen.hpp"
 #include "stage5_coroutines/options.hpp"
+#include "stage5_coroutines/runtime/frame_cache.hpp"
 #include "stage5_coroutines/server.hpp"
 #include "stage5_coroutines/signals.hpp"
-#include "stage5_coroutines/socket.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -2,8 +2,8 @@
 /// The address parser: it takes anything without harm, and what it accepts can be written down
 /// and read again as the same.
 
-#include "stage3_epoll_lt/address.hpp"
 #include "fuzz/fuzz.hpp"
+#include "stage3_epoll_lt/net/resolve.hpp"
 
 #include <string>
 

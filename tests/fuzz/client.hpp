@@ -32,13 +32,13 @@ struct fault {
 struct served {
     int fd = -1; ///< -1 before it is accepted, and when it has been closed
     bool accepted = false;
-    std::size_t taken = 0;     ///< bytes that the server has read, and so has to send back
-    std::int64_t heard = 0;    ///< when it has accepted, or last read what extends the idle time
-    std::int64_t paid = 0;     ///< when it last had sent everything back
-    bool finished = false;     ///< it has ended its sending side: what it reads now it throws away
-    bool dead = false;         ///< an error has ended the connection: nothing moves any more
-    bool excused = false;      ///< it got an error, or the client waits for too long: it need not
-                               ///< keep its promises
+    std::size_t taken = 0;  ///< bytes that the server has read, and so has to send back
+    std::int64_t heard = 0; ///< when it has accepted, or last read what extends the idle time
+    std::int64_t paid = 0;  ///< when it last had sent everything back
+    bool finished = false; ///< it has ended its sending direction: what it reads now it throws away
+    bool dead = false;     ///< an error has ended the connection: nothing moves any more
+    bool excused = false;  ///< it got an error, or the client waits for too long: it need not
+                           ///< keep its promises
     std::array<fault, 2> next; ///< what the next read and the next write meet
     int epoll = -1;            ///< where it is watched, edge-triggered or not, and how
     epoll_event watched{};

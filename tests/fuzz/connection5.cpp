@@ -2,7 +2,7 @@
 /// Stage 5's server and clients that follow a script (conversation.hpp), on one thread.
 
 #include "fuzz/conversation.hpp"
-#include "stage5_coroutines/frame_cache.hpp"
+#include "stage5_coroutines/runtime/frame_cache.hpp"
 #include "stage5_coroutines/server.hpp"
 #include "stage5_coroutines/signals.hpp"
 

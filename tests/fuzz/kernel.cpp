@@ -20,7 +20,7 @@ namespace kernel = fuzz::kernel;
 
 namespace {
 
-enum class side : std::uint8_t { read, write };
+enum class direction : std::uint8_t { read, write };
 
 /// Another edge, if there is anything.
 void announce_again(int fd, fuzz::served& end) {
@@ -44,20 +44,20 @@ ssize_t fail(int fd, fuzz::served& end, int error) {
 
 /// A call on a connection. \param real does it, for so many bytes
 template <typename Real>
-ssize_t call(int fd, side which, std::size_t size, const Real& real) {
+ssize_t call(int fd, direction which, std::size_t size, const Real& real) {
     auto* const end = conversation::current != nullptr ? conversation::current->find(fd) : nullptr;
     if (end == nullptr || size == 0) return real(size);
     const auto met = std::exchange(end->next[static_cast<std::size_t>(which)], {});
     ssize_t n = 0;
-    if (end->dead && which == side::write)
+    if (end->dead && which == direction::write)
         n = fail(fd, *end, EPIPE);
     else if (met.error != 0 && !end->dead)
         n = fail(fd, *end, met.error);
     else if (!end->dead)
         n = real(std::min(size, met.most));
     const int error = errno;
-    if (which == side::read && met.most < size) announce_again(fd, *end);
-    if (which == side::read && n > 0) {
+    if (which == direction::read && met.most < size) announce_again(fd, *end);
+    if (which == direction::read && n > 0) {
         // A byte extends the idle time, but where whole lines are awaited.
         if (!conversation::current->how().lines) end->heard = conversation::current->now();
         if (!end->finished) end->taken += static_cast<std::size_t>(n);
@@ -117,26 +117,26 @@ ssize_t send_some(int fd, const void* from, std::size_t size, int flags) {
 extern "C" {
 
 ssize_t recv(int fd, void* buffer, size_t size, int flags) {
-    return call(fd, side::read, size, [&](std::size_t most) {
+    return call(fd, direction::read, size, [&](std::size_t most) {
         write_ends(buffer, most);
         return kernel::recv(fd, buffer, most, flags);
     });
 }
 
 ssize_t read(int fd, void* buffer, size_t size) {
-    return call(fd, side::read, size, [&](std::size_t most) {
+    return call(fd, direction::read, size, [&](std::size_t most) {
         write_ends(buffer, most);
         return kernel::read(fd, buffer, most);
     });
 }
 
 ssize_t send(int fd, const void* buffer, size_t size, int flags) {
-    return call(fd, side::write, size,
+    return call(fd, direction::write, size,
                 [&](std::size_t most) { return send_some(fd, buffer, most, flags); });
 }
 
 ssize_t sendmsg(int fd, const msghdr* message, int flags) {
-    return call(fd, side::write, size_of(*message), [&](std::size_t most) {
+    return call(fd, direction::write, size_of(*message), [&](std::size_t most) {
         auto parts = first(*message, most);
         for (const auto& each : parts) read_ends(each.iov_base, each.iov_len);
         msghdr changed = *message;

@@ -4,9 +4,10 @@
 /// letters, with a newline behind it or without.
 
 #include "fuzz/fuzz.hpp"
-#include "stage5_coroutines/bufio.hpp"
-#include "stage5_coroutines/frame_cache.hpp"
-#include "stage5_coroutines/scheduler.hpp"
+#include "stage5_coroutines/net/bufio.hpp"
+#include "stage5_coroutines/runtime/frame_cache.hpp"
+#include "stage5_coroutines/runtime/scheduler.hpp"
+#include "stage5_coroutines/runtime/time.hpp"
 
 #include <sys/socket.h>
 

@@ -4,7 +4,7 @@
 
 #include "stage5_coroutines/options.hpp"
 #include "fuzz/fuzz.hpp"
-#include "stage5_coroutines/trace.hpp"
+#include "stage5_coroutines/syscall/trace.hpp"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -3,7 +3,7 @@
 /// exchanges, only who waits, whether an event is remembered, and what has expired. (That calls at
 /// the same time mean the same is for the model checker in tests/model.)
 
-#include "stage4_epoll_et/poll_desc.hpp"
+#include "stage4_epoll_et/runtime/poll_desc.hpp"
 #include "fuzz/fuzz.hpp"
 
 #include <array>
@@ -13,13 +13,13 @@
 
 namespace {
 
+using stage4::direction;
 using stage4::nanotime;
 using stage4::poll_desc;
 using stage4::poll_status;
-using stage4::side;
 using stage4::waiter;
 
-constexpr std::array<side, 2> both{side::read, side::write};
+constexpr std::array<direction, 2> both{direction::read, direction::write};
 
 struct model {
     struct half {
@@ -29,23 +29,23 @@ struct model {
         bool expired = false;
     };
     std::array<half, 2> halves;
-    bool closing = false, error = false, cuts_reads = false;
+    bool closing = false, error = false, stops_short = false;
 
-    half& of(side s) { return halves.at(static_cast<std::size_t>(s)); }
-    poll_status check(side s) {
+    half& of(direction s) { return halves.at(static_cast<std::size_t>(s)); }
+    poll_status check(direction s) {
         if (closing) return poll_status::closing;
         if (of(s).expired) return poll_status::timed_out;
-        if (s == side::read && error) return poll_status::not_pollable;
+        if (s == direction::read && error) return poll_status::not_pollable;
         return poll_status::ready;
     }
-    poll_status prepare(side s) {
+    poll_status prepare(direction s) {
         const auto status = check(s);
         if (status != poll_status::ready) return status;
         if (of(s).waits != nullptr) return poll_status::already_waiting;
         of(s).edge = false;
         return status;
     }
-    poll_status block(side s, waiter& w) {
+    poll_status block(direction s, waiter& w) {
         if (of(s).waits != nullptr) return poll_status::already_waiting;
         if (of(s).edge) {
             of(s).edge = false;
@@ -56,27 +56,27 @@ struct model {
         of(s).waits = &w;
         return poll_status::parked;
     }
-    waiter* edge(side s) {
+    waiter* report_ready(direction s) {
         of(s).edge = true;
         return std::exchange(of(s).waits, nullptr);
     }
-    void wake(side s, std::vector<waiter*>& woken) {
+    void wake(direction s, std::vector<waiter*>& woken) {
         if (auto* const w = std::exchange(of(s).waits, nullptr)) woken.push_back(w);
     }
-    void evict(std::vector<waiter*>& woken) {
+    void close(std::vector<waiter*>& woken) {
         closing = true;
         for (const auto s : both) {
             of(s).deadline = 0;
             wake(s, woken);
         }
     }
-    void set_deadline(side s, nanotime when, nanotime now, std::vector<waiter*>& woken) {
+    void set_deadline(direction s, nanotime when, nanotime now, std::vector<waiter*>& woken) {
         if (closing) return;
         of(s).expired = when != 0 && when <= now;
         of(s).deadline = of(s).expired ? -1 : when;
         if (of(s).expired) wake(s, woken);
     }
-    bool postpone(side s, nanotime when) {
+    bool postpone(direction s, nanotime when) {
         if (of(s).deadline <= 0 || (when != 0 && when < of(s).deadline)) return false;
         of(s).deadline = when;
         return true;
@@ -122,12 +122,12 @@ void step(fuzz::input& in, poll_desc& pd, model& m, std::optional<std::uint32_t>
         same(pd.block(s, waiters.at(what & 1U)) == m.block(s, waiters.at(what & 1U)));
         break;
     case 3: // if it is of another generation, it wakes no waiter
-        same(pd.edge(s, life) == (stale ? nullptr : m.edge(s)));
+        same(pd.report_ready(s, life) == (stale ? nullptr : m.report_ready(s)));
         break;
     case 4:
-        pd.mark(life, (number & 1) != 0, (number & 2) != 0);
+        pd.record_event(life, (number & 1) != 0, (number & 2) != 0);
         if (stale) break;
-        m.cuts_reads = m.cuts_reads || (number & 1) != 0;
+        m.stops_short = m.stops_short || (number & 1) != 0;
         m.error = (number & 2) != 0;
         break;
     case 5:
@@ -142,8 +142,8 @@ void step(fuzz::input& in, poll_desc& pd, model& m, std::optional<std::uint32_t>
         m.expire(number, expected);
         break;
     case 8:
-        pd.evict(wake);
-        m.evict(expected);
+        pd.close(wake);
+        m.close(expected);
         break;
     default: // its owner ends it when nobody waits any more
         if (!m.closing) break;
@@ -167,7 +167,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     while (!in.empty()) {
         step(in, pd, m, old_life, waiters);
         same(pd.next_deadline() == m.next_deadline());
-        same(pd.cuts_reads() == m.cuts_reads);
+        same(pd.stops_short() == m.stops_short);
         for (const auto s : both) same(pd.has_waiter(s) == (m.of(s).waits != nullptr));
     }
     return 0;

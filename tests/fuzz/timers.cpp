@@ -1,7 +1,7 @@
 /// \file
 /// The heap of timers against a std::multimap.
 
-#include "stage4_epoll_et/timers.hpp"
+#include "stage4_epoll_et/runtime/timers.hpp"
 #include "fuzz/fuzz.hpp"
 
 #include <array>
@@ -42,7 +42,7 @@ void expire(stage4::timers& heap, model& should, nanotime now, std::array<number
         fuzz::must(at != should.end(), "one fired that was not set");
         fuzz::must(times[number] <= now && times[number] >= last, "out of order, or early");
         last = times[number];
-        fuzz::must(timers.at(number).place == 0, "it believes that it is still set");
+        fuzz::must(timers.at(number).heap_index == 0, "it believes that it is still set");
         should.erase(at);
     }
     fuzz::must(should.empty() || should.begin()->first > now, "one did not fire");

@@ -23,8 +23,10 @@ cmake --install "$build" --prefix "$work/prefix"
 cd "$work/prefix/include/stage5_coroutines"
 while read -r header; do
     [[ -e $header ]] || complain "$header is included and was not installed"
-done < <(sed -nE 's/^#include "(.*)"/\1/p' ./*.hpp | sort -u)
-for header in guests options server; do
+done < <(find . -name '*.hpp' -printf '%h %p\n' | while read -r directory file; do
+    sed -nE "s|^#include \"(.*)\"|$directory/\1|p" "$file"
+done | sort -u)
+for header in clients options server; do
     [[ ! -e $header.hpp ]] || complain "$header.hpp is the program's, and was installed"
 done
 

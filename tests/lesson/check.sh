@@ -62,6 +62,27 @@ check_diff() {
     done
 }
 
+# Includes point downwards: from the program to the rooms, and from a room to itself and to those below it. No
+# two headers include each other.
+check_rooms() {
+    local rooms file to room
+    rooms=$(promises rooms | cut -d ' ' -f 2-)
+    while read -r file; do
+        while read -r to; do
+            room=$(room_of "$file")
+            [[ -e $to ]] || { complain "$file includes $to, which is not there"; continue; }
+            [[ $file == *.cpp ]] || ! included "$to" | grep -Fxq "$file" || complain "$file and $to include each other"
+            [[ " $rooms " != *" $room "* || "$room ${rooms#*"$room"} " == *"$(room_of "$to") "* ]] ||
+                complain "$file includes $to, which is above it"
+        done < <(included "$file")
+    done < <(find stage[0-9]_* -name '*.[ch]pp' | sort)
+    echo "a room includes itself and those to the right of it: $rooms"
+}
+included() { # FILE: what it includes of its stage
+    sed -nE "s|^#include \"(.*)\"|${1%/*}/\1|p" "$1" | sed -E ':a; s|[^/]+/\.\./||; ta'
+}
+room_of() { cut -d / -f 2 <<<"$1"; } # FILE: its room; its name if it is in none
+
 # A stage, a file and a function can be read at one sitting.
 check_size() {
     local name limit lines file long_file long_function
@@ -111,7 +132,7 @@ check_readmes() {
         diff -u --label "$english" --label "$chinese" <(outline "$english") <(outline "$chinese") ||
             complain "$chinese is not built as $english is"
         echo "$english and its translation: $(outline "$english" | sort | uniq -c | xargs)"
-    done < <(find . -maxdepth 2 -name README.zh-CN.md -printf '%P\n' | sort)
+    done < <(find . -maxdepth 3 -name README.zh-CN.md -not -path "./build/*" -printf '%P\n' | sort)
 }
 
 # FILE: its headings, blocks of code and rows of tables, in their order.
@@ -167,6 +188,7 @@ read_by() { # DIRECTORY BUILD: what the compiler read to make it
 cd "$2"
 case $1 in
     carried) check_carried ;;
+    rooms) check_rooms ;;
     diff) check_diff ;;
     size) check_size ;;
     readmes) check_readmes ;;

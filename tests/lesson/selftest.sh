@@ -12,7 +12,7 @@ plant() {
     mkdir -p "$work/tree/tests/lesson"
     cd "$work/tree"
     printf '%s\n' 'carried 1 2 same.hpp' 'gone 1 2 gone.cpp for a reason' 'diff 1 2 3 20' \
-        'size 1 20' 'size 2 20' 'file 20' 'function 3' >tests/lesson/lesson.txt
+        'size 1 20' 'size 2 20' 'file 20' 'function 3' 'rooms net runtime' >tests/lesson/lesson.txt
     printf '%s\n' 'cmake_minimum_required(VERSION 3.25)' 'project(all LANGUAGES CXX)' >CMakeLists.txt
     local n
     for n in 1 2; do
@@ -42,7 +42,7 @@ expect() { # STATUS COMPLAINT CHECK [STAGE BUILD]
 }
 
 plant
-for check in carried diff size readmes; do
+for check in carried rooms diff size readmes; do
     expect 0 '' $check
 done
 
@@ -50,6 +50,19 @@ plant && echo 'int more;' >>stage2_x/same.hpp
 expect 1 'same.hpp is not the same' carried
 plant && rm stage2_x/same.hpp
 expect 1 'same.hpp is not the same' carried
+
+plant && mkdir stage1_x/{net,runtime} && echo '#include "../net/high.hpp"' >stage1_x/runtime/low.hpp &&
+    touch stage1_x/net/high.hpp
+expect 1 'stage1_x/runtime/low.hpp includes stage1_x/net/high.hpp, which is above it' rooms
+echo '#include "../same.hpp"' >stage1_x/runtime/low.hpp
+expect 1 'stage1_x/runtime/low.hpp includes stage1_x/same.hpp, which is above it' rooms
+echo '#include "../runtime/low.hpp"' >stage1_x/net/high.hpp
+echo '#include "also.hpp"' >stage1_x/runtime/low.hpp
+expect 1 'includes stage1_x/runtime/also.hpp, which is not there' rooms
+touch stage1_x/runtime/also.hpp
+expect 0 '' rooms
+echo '#include "low.hpp"' >stage1_x/runtime/also.hpp
+expect 1 'include each other' rooms
 
 plant && printf 'int a;\nint b;\nint c;\n' | tee -a stage2_x/main.cpp >/dev/null
 expect 0 '3 lines added' diff

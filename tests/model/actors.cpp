@@ -45,8 +45,8 @@ std::optional<event> collect() {
                  (found & 4) != 0, (found & 8) != 0};
 }
 
-waiter* deliver(side s, const event& e) {
-    waiter* const woken = pd().edge(real(s), e.sequence);
+waiter* deliver(direction s, const event& e) {
+    waiter* const woken = pd().report_ready(real(s), e.sequence);
     at_once([&](world& w) {
         if (woken != nullptr && socket_of(number(*woken)) != e.socket)
             throw violation("a stale event wakes somebody");
@@ -58,7 +58,7 @@ waiter* deliver(side s, const event& e) {
 
 } // namespace
 
-actor network(std::size_t socket, side where, int bytes, bool end) {
+actor network(std::size_t socket, direction where, int bytes, bool end) {
     return {"network", [=] {
                 for (int i = 0; i < bytes; ++i)
                     step({"a byte"}, {}, [=](world& w) {
@@ -77,7 +77,7 @@ actor network(std::size_t socket, side where, int bytes, bool end) {
 /// Bytes behind an urgent one are held back by it; a second urgent byte takes its place.
 actor peer(const std::vector<std::string>& segments) {
     const auto arrive = [](socket_state& s, char what) {
-        auto& available = s.available[number(side::read)];
+        auto& available = s.available[number(direction::read)];
         if (what == '$') s.ended = 1;
         if (what == '.') ++(s.urgent != 0 ? s.behind : available);
         if (what != '!') return;
@@ -101,11 +101,11 @@ actor poller(delivery how) {
                 if (!event) return true;
                 const bool urgent = event->urgent && how != delivery::no_pri;
                 const auto mark = [&] {
-                    pd().mark(event->sequence, event->ended || urgent, false);
+                    pd().record_event(event->sequence, event->ended || urgent, false);
                 };
                 if (how != delivery::marks_last) mark();
-                auto* const reader = event->readable ? deliver(side::read, *event) : nullptr;
-                auto* const writer = event->writable ? deliver(side::write, *event) : nullptr;
+                auto* const reader = event->readable ? deliver(direction::read, *event) : nullptr;
+                auto* const writer = event->writable ? deliver(direction::write, *event) : nullptr;
                 if (how == delivery::marks_last) mark();
                 if (reader != nullptr) wake(*reader);
                 if (writer != nullptr) wake(*writer);
@@ -129,7 +129,7 @@ void arm(stage4::nanotime when) {
 }
 
 /// netpoll::set_deadline
-void set_deadline(stage4::side s, stage4::nanotime when) {
+void set_deadline(stage4::direction s, stage4::nanotime when) {
     if (pd().postpone(s, when)) return;
     waiter* woken = nullptr;
     lock();
@@ -176,7 +176,7 @@ actor setter(const std::vector<int>& times, std::string name) {
             ++w.times_set;
             return ++w.asking;
         });
-        set_deadline(stage4::side::read, when);
+        set_deadline(stage4::direction::read, when);
         at_once([=](world& w) {
             --w.sockets[0].users;
             ++w.times_set;
@@ -211,7 +211,7 @@ void unblock() {
     std::array<waiter*, 2> woken{};
     auto* end = woken.data();
     lock();
-    pd().evict([&](waiter& w) { *end++ = &w; });
+    pd().close([&](waiter& w) { *end++ = &w; });
     set_timer(0);
     unlock();
     for (auto* w = woken.data(); w != end; ++w) wake(**w);
@@ -231,7 +231,7 @@ void remove() {
 
 void open_first(int deadline) {
     open(0);
-    if (deadline != 0) set_deadline(stage4::side::read, deadline);
+    if (deadline != 0) set_deadline(stage4::direction::read, deadline);
     at_once([=](world& w) { return w.deadline = static_cast<std::uint8_t>(deadline); });
 }
 

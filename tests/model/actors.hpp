@@ -7,7 +7,7 @@
 
 namespace model {
 
-enum class side : std::uint8_t { read, write };
+enum class direction : std::uint8_t { read, write };
 
 /// How a client goes about it.
 enum class manner : std::uint8_t {
@@ -20,7 +20,7 @@ enum class manner : std::uint8_t {
 /// A call, again and again, until `wanted` bytes have come or it fails.
 struct role {
     std::size_t client; ///< 0 and 1 use the first socket, 2 the second
-    side where = side::read;
+    direction where = direction::read;
     std::uint8_t wanted = 1;
     manner how = manner::tries_first;
     std::uint8_t room = 255; ///< in the buffer of each read
@@ -28,7 +28,7 @@ struct role {
 actor client(std::string name, role me);
 
 /// What happens in a socket: single bytes (or room for them), then perhaps the end.
-actor network(std::size_t socket, side where, int bytes, bool end = false);
+actor network(std::size_t socket, direction where, int bytes, bool end = false);
 /// What the peer sends to the first socket: each string arrives at once. '.' is a byte, '!' an
 /// urgent one, '$' the end.
 actor peer(const std::vector<std::string>& segments);

@@ -13,7 +13,7 @@ enum class tried { nothing, something, end };
 
 /// TCP: the urgent byte itself is not for those who read. A read that begins at it passes it.
 void pass_urgent_byte(socket_state& from) {
-    from.available[number(side::read)] = from.behind;
+    from.available[number(direction::read)] = from.behind;
     from.urgent = from.behind = 0;
 }
 
@@ -23,7 +23,7 @@ tried try_call(const role& me) {
         auto& from = w.sockets[socket_of(me.client)];
         auto& self = w.clients[me.client];
         auto& available = from.available[number(me.where)];
-        const bool reads = me.where == side::read;
+        const bool reads = me.where == direction::read;
         if (reads && available == 0 && from.urgent != 0) pass_urgent_byte(from);
         if (available == 0) return reads && from.ended != 0 ? tried::end : tried::nothing;
         const auto taken = std::min(available, me.room);
@@ -59,7 +59,7 @@ poll_status call(const role& me) {
     bool skip_try = me.how == manner::waits_first;
     if (me.how == manner::may_skip)
         skip_try = at_once([&](world& w) { return w.clients[me.client].drained; }) != 0 &&
-                   !pd().cuts_reads();
+                   !pd().stops_short();
     if (!skip_try) {
         const auto status = pd().prepare(real(me.where));
         if (status != poll_status::ready) return status;
@@ -84,7 +84,7 @@ poll_status call(const role& me) {
 
 /// The deadline that a call found was in force all the time, and has not come.
 bool too_early(const world& w, const role& me, std::uint64_t entered) {
-    if (me.where == side::write) return true; // it has none
+    if (me.where == direction::write) return true; // it has none
     if (entered != 1U + w.times_set || w.asking != 0 || w.overlapped != 0) return false;
     return w.deadline == 0 || w.clock < w.deadline;
 }

@@ -6,12 +6,12 @@
 namespace model {
 namespace {
 
-void check_side(const world& end, std::size_t life, side s) {
+void check_side(const world& end, std::size_t life, direction s) {
     const auto word = end.atomic[words + number(s)];
     const auto deadline = static_cast<stage4::nanotime>(end.atomic[deadlines + number(s)]);
     const auto status = pd().check(real(s));
     if (status == poll_status::closing) return;
-    if (life != 0 && pd().cuts_reads() && end.sockets[life].ended == 0)
+    if (life != 0 && pd().stops_short() && end.sockets[life].ended == 0)
         throw violation("a stale event ends the next stream");
     if ((status == poll_status::timed_out) != (deadline < 0))
         throw violation("what has expired is not what was set");
@@ -32,7 +32,7 @@ void check_client(const world& end, std::size_t client) {
     if (s == 2) throw violation("somebody sleeps for ever, and no word has it");
     if (from.available[s] != 0 || (s == 0 && (from.behind != 0 || from.ended != 0)))
         throw violation("somebody sleeps for ever, though an edge has come");
-    if (pd().check(static_cast<stage4::side>(s)) == poll_status::timed_out)
+    if (pd().check(static_cast<stage4::direction>(s)) == poll_status::timed_out)
         throw violation("somebody sleeps for ever, though the deadline has come");
 }
 
@@ -41,7 +41,7 @@ void check_client(const world& end, std::size_t client) {
 void check_quiet(const world& end) {
     if (end.locked != 0) throw violation("the lock is held for ever");
     const std::size_t life = end.sockets[1].open;
-    for (const auto s : {side::read, side::write}) check_side(end, life, s);
+    for (const auto s : {direction::read, direction::write}) check_side(end, life, s);
     for (std::size_t i = 0; i < waiters.size(); ++i) check_client(end, i);
 }
 

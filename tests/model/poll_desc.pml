@@ -1,5 +1,5 @@
 /* \file
- * The protocol of stage4_epoll_et/poll_desc.hpp for one side of a descriptor, short enough to be
+ * The protocol of stage4_epoll_et/runtime/poll_desc.hpp for one side of a descriptor, short enough to be
  * read at once. spin.sh lets spin try every interleaving; what is between two semicolons is one
  * step, and so is everything inside of d_step.
  */

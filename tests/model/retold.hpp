@@ -20,11 +20,11 @@ inline descriptor& pd() {
 }
 inline std::array<waiter, 3> waiters;
 
-constexpr std::size_t number(side s) {
+constexpr std::size_t number(direction s) {
     return static_cast<std::size_t>(s);
 }
-constexpr stage4::side real(side s) {
-    return static_cast<stage4::side>(s);
+constexpr stage4::direction real(direction s) {
+    return static_cast<stage4::direction>(s);
 }
 constexpr std::size_t socket_of(std::size_t client) {
     return client / 2;

@@ -46,7 +46,7 @@ actor a_reader() {
     return client("reader", {.client = 0});
 }
 actor a_writer() {
-    return client("writer", {.client = 1, .where = side::write});
+    return client("writer", {.client = 1, .where = direction::write});
 }
 actor next_reader() {
     return client("next reader", {.client = 2});
@@ -56,19 +56,19 @@ actor short_reader(std::uint8_t wanted, std::uint8_t room = 255) {
     return client("reader", {.client = 0, .wanted = wanted, .how = manner::may_skip, .room = room});
 }
 actor a_byte() {
-    return network(0, side::read, 1);
+    return network(0, direction::read, 1);
 }
 
 std::vector<scenario> edges() {
     return {
         {"an edge finds its reader wherever it is",
          no_deadline,
-         {client("reader", {.client = 0, .wanted = 3}), network(0, side::read, 3), poller()},
+         {client("reader", {.client = 0, .wanted = 3}), network(0, direction::read, 3), poller()},
          all(ends(0, {got_all}))},
 
         {"after a short read a reader waits first, and finds the end",
          no_deadline,
-         {short_reader(9), network(0, side::read, 2, true), poller()},
+         {short_reader(9), network(0, direction::read, 2, true), poller()},
          all(ends(0, {got_end}))},
 
         {"after a short read a reader finds an end that has come along with bytes",
@@ -103,13 +103,13 @@ std::vector<scenario> edges() {
 
         {"who connects waits first",
          no_deadline,
-         {client("connector", {.client = 0, .where = side::write, .how = manner::waits_first}),
-          network(0, side::write, 1), poller()},
+         {client("connector", {.client = 0, .where = direction::write, .how = manner::waits_first}),
+          network(0, direction::write, 1), poller()},
          all(ends(0, {got_all}))},
 
         {"reader and writer do not meet",
          no_deadline,
-         {a_reader(), a_writer(), a_byte(), network(0, side::write, 1), poller()},
+         {a_reader(), a_writer(), a_byte(), network(0, direction::write, 1), poller()},
          all(ends(0, {got_all}), ends(1, {got_all}))},
 
         {"of two readers one waits, and the other is told",
@@ -197,12 +197,12 @@ std::vector<scenario> reusing() {
 
         {"an old event, a new one, and the next owner",
          no_deadline,
-         {a_byte(), network(1, side::read, 1), poller(), closer(true), next_reader()},
+         {a_byte(), network(1, direction::read, 1), poller(), closer(true), next_reader()},
          all(ends(2, {got_all}))},
 
         {"an old end and the next owner",
          no_deadline,
-         {network(0, side::read, 0, true), poller(), closer(true), next_reader()},
+         {network(0, direction::read, 0, true), poller(), closer(true), next_reader()},
          all(ends(2, {none}))},
 
         {"an old timer and the next owner",
@@ -239,8 +239,8 @@ std::vector<scenario> misuses() {
     return {
         {"a reset without a try drops an edge",
          no_deadline,
-         {client("reader", {.client = 0, .how = manner::forgets_edge}), network(0, side::read, 1),
-          poller()},
+         {client("reader", {.client = 0, .how = manner::forgets_edge}),
+          network(0, direction::read, 1), poller()},
          all(ends(0, {got_all}))},
 
         {"an edge that comes before its mark leaves a reader waiting for what is behind urgent "

@@ -15,7 +15,7 @@ constexpr std::size_t words = 0, info = 2, deadlines = 3, atomics = 5;
 
 /// A socket as the kernel has it, and the fd object above it: one life of the poll_desc.
 struct socket_state {
-    std::array<std::uint8_t, 2> available{}; ///< what a try on that side can take
+    std::array<std::uint8_t, 2> available{}; ///< what a try on that direction can take
     std::uint8_t urgent = 0;                 ///< an urgent byte has come, and was not read past
     std::uint8_t behind = 0;                 ///< bytes behind it: a read stops in front of it
     std::uint8_t ended = 0;                  ///< the peer has sent its FIN

@@ -200,7 +200,7 @@ def check_documented():
     """Everything that a stage's header shows to others has a comment: Doxygen finds what has none."""
     if not shutil.which("doxygen"):
         leave_out("there is no doxygen")
-    headers = sorted(ROOT.glob("stage[0-9]_*/*.hpp"))
+    headers = sorted(ROOT.glob("stage[0-9]_*/**/*.hpp"))
     settings = {"INPUT": " ".join(["docs/namespaces.dox", *(str(path.relative_to(ROOT)) for path in headers)]),
                 "INPUT_FILTER": "docs/filter", "STRIP_FROM_PATH": ".", "QUIET": "YES",
                 "EXTRACT_ALL": "NO", "WARN_IF_UNDOCUMENTED": "YES", "BUILTIN_STL_SUPPORT": "YES",
@@ -368,23 +368,23 @@ def check_built():
 
 # Each of these makes one of the checks above complain, or the check is worth nothing.
 MISTAKES = [
-    ("languages", "docs/zh/stage3.md", r"\from{stage3_epoll_lt/poller.cpp,wait}", ""),
+    ("languages", "docs/zh/stage3.md", r"\from{stage3_epoll_lt/runtime/poller.cpp,wait}", ""),
     ("languages", "docs/en/stage1.md", "{#stage1_idea}", "{#stage1_ideas}"),
     ("languages", "docs/en/glossary.md", None, None),
     ("prose", "docs/zh/stage1.md", "**一个客户端。** ", "**一个客户端**。"),
     ("prose", "docs/zh/measured.md", "*延迟* 的", "*延迟*，"),
     ("prose", "docs/en/stage1.md", " {#stage1_walk}", ""),
-    ("snippets", "stage4_epoll_et/fd.cpp", "// [read]\n", ""),
+    ("snippets", "stage4_epoll_et/poll/fd.cpp", "// [read]\n", ""),
     ("snippets", "docs/en/stage2.md", "stage2_echo.txt", "stage2_echoes.txt"),
-    ("timelines", "stage5_coroutines/fd_call.cpp", 'trace::event("park"', "trace::event(word"),
+    ("timelines", "stage5_coroutines/poll/fd_call.cpp", 'trace::event("park"', "trace::event(word"),
     ("timelines", "docs/transcripts/stage3_byte_timeline.json", '"name": "recv"', '"name": "recvfrom"'),
     ("timelines", "docs/transcripts/stage5_byte_timeline.json", '"result": 8}', '"result": 9}'),
     ("symbols", "docs/en/concordance.md", "sysSocket,1.25.6}", "sysSocket}"),
     ("symbols", "docs/zh/concordance.md", r"\go{net/net.go,OpError,1.25.6}", "OpError"),
     ("tests", "docs/en/faults.md", "stage3: out of descriptors", "stage3: out of luck"),
     ("tests", "docs/zh/exercises.md", "stage3: out of descriptors", "stage3: out of luck"),
-    ("documented", "stage3_epoll_lt/poller.hpp", "    /// Changes what `fd` is watched for.\n", ""),
-    ("documented", "stage1_blocking/dial.hpp", "/// Connects to `where`; sleeps", "// Connects to"),
+    ("documented", "stage3_epoll_lt/runtime/poller.hpp", "    /// Changes what `fd` is watched for.\n", ""),
+    ("documented", "stage1_blocking/net/dial.hpp", "/// Connects to `where`; sleeps", "// Connects to"),
     ("figures", "docs/en/microseconds.md", "stage5/bare; us}", "stage6/bare; us}"),
     ("figures", "README.md", "| stage 3 |", "| stage three |"),
     ("languages", "docs/zh/microseconds.md", "stage5/bare; us}", "stage4/bare; us}"),

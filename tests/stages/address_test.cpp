@@ -3,8 +3,8 @@
 /// the file is carried over.
 
 #include "harness/catch.hpp"
-#include "stage1_blocking/address.hpp"
-#include "stage1_blocking/op_error.hpp"
+#include "stage1_blocking/net/op_error.hpp"
+#include "stage1_blocking/net/resolve.hpp"
 
 #include <net/if.h>
 

@@ -64,13 +64,13 @@ private:
 
 TEST_CASE("stage2: a connection that owes nothing waits to read") {
     conversation c;
-    CHECK(c.server().wants() == interest::read);
+    CHECK(c.server().wanted_events() == interest::read);
     c.advance(); // nothing there: EAGAIN is no news
-    CHECK(c.server().wants() == interest::read);
+    CHECK(c.server().wanted_events() == interest::read);
     c.send("hello");
     c.advance();
     CHECK(c.receive() == "hello");
-    CHECK(c.server().wants() == interest::read);
+    CHECK(c.server().wanted_events() == interest::read);
 }
 
 TEST_CASE("stage2: a connection that owes bytes waits to write, and reads nothing meanwhile") {
@@ -78,13 +78,13 @@ TEST_CASE("stage2: a connection that owes bytes waits to write, and reads nothin
     const std::string message(60000, 'm');
     c.send(message);
     c.advance();
-    CHECK(c.server().wants() == interest::write);
+    CHECK(c.server().wanted_events() == interest::write);
     c.send("more");
     c.advance(); // the client has taken nothing yet
-    CHECK(c.server().wants() == interest::write);
+    CHECK(c.server().wanted_events() == interest::write);
 
     std::string got;
-    while (c.server().wants() == interest::write) {
+    while (c.server().wanted_events() == interest::write) {
         got += c.receive();
         c.advance();
     }
@@ -126,9 +126,9 @@ TEST_CASE("stage2: finishing lets go of who is owed nothing, and pays the others
     owed.send(message);
     owed.advance();
     owed.server().finish();
-    CHECK(owed.server().wants() == interest::write);
+    CHECK(owed.server().wanted_events() == interest::write);
     std::string got;
-    while (owed.server().wants() == interest::write) {
+    while (owed.server().wanted_events() == interest::write) {
         got += owed.receive();
         owed.advance();
     }
@@ -142,7 +142,7 @@ TEST_CASE("stage2: a client that vanishes while it is owed bytes closes the conn
     conversation c;
     c.send(std::string(60000, 'm'));
     c.advance();
-    REQUIRE(c.server().wants() == interest::write);
+    REQUIRE(c.server().wanted_events() == interest::write);
     ::shutdown(c.client(), SHUT_RDWR);
     c.advance(); // EPIPE, and no SIGPIPE
     CHECK(c.server().is_closed());

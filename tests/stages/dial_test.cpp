@@ -6,8 +6,8 @@
 #include "harness/endpoint.hpp"
 #include "harness/programs.hpp"
 #include "harness/server.hpp"
-#include "stage1_blocking/dial.hpp"
-#include "stage2_nonblocking/dial.hpp"
+#include "stage1_blocking/net/dial.hpp"
+#include "stage2_nonblocking/net/dial.hpp"
 
 #include <sys/socket.h>
 

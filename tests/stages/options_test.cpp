@@ -2,8 +2,9 @@
 /// Durations as Go writes them, and errors as Go prints them.
 
 #include "harness/catch.hpp"
-#include "stage1_blocking/op_error.hpp"
+#include "stage1_blocking/net/op_error.hpp"
 #include "stage1_blocking/options.hpp"
+#include "stage1_blocking/syscall/syscall_error.hpp"
 
 #include <cerrno>
 #include <chrono>

@@ -4,8 +4,8 @@
 
 #include "harness/catch.hpp"
 #include "harness/unique_fd.hpp"
-#include "stage2_nonblocking/poller.hpp"
-#include "stage3_epoll_lt/poller.hpp"
+#include "stage2_nonblocking/runtime/poller.hpp"
+#include "stage3_epoll_lt/runtime/poller.hpp"
 
 #include <fcntl.h>
 #include <sys/select.h>

@@ -5,6 +5,7 @@
 
 #include "harness/catch.hpp"
 #include "harness/temporary_directory.hpp"
+#include "stage4_epoll_et/net/listen.hpp"
 #include "stage4_tools.hpp"
 
 #include <fcntl.h>
@@ -155,20 +156,20 @@ TEST_CASE("stage4: a close wakes who waits to accept, and the port is free at on
 TEST_CASE("stage4: accept and its deadline (Go: TestAcceptTimeout, MustReturn, MustNotReturn)") {
     listening l;
     const auto client = l.client();
-    l.socket.set_deadline(side::read, 1);
+    l.socket.set_deadline(direction::read, 1);
     for (int i = 0; i < 2; ++i) CHECK(l.accept() == timeout); // though there is a client
-    l.socket.set_deadline(side::read, 0);
+    l.socket.set_deadline(direction::read, 0);
     CHECK(l.accept() == done);
 
     const nanotime when = stage4::now() + 20 * ms;
-    l.socket.set_deadline(side::read, when);
+    l.socket.set_deadline(direction::read, when);
     REQUIRE(l.accept() == pending);
     REQUIRE(woken(*l.poll, l.acceptor));
     CHECK(stage4::now() >= when);
     CHECK(l.accept() == timeout);
 
-    l.socket.set_deadline(side::read, 1);
-    l.socket.set_deadline(side::read, 0); // really cleared
+    l.socket.set_deadline(direction::read, 1);
+    l.socket.set_deadline(direction::read, 0); // really cleared
     REQUIRE(l.accept() == pending);
     l.poll->wait(20 * ms); // the time over which we measure
     CHECK(l.acceptor.wakes == 1);
@@ -187,7 +188,7 @@ TEST_CASE("stage4: connect is not taken in by an edge of before (Go issues 14548
     dialing d;
     deliver(*d.poll); // a fresh socket is writable, and hung up
     CHECK(d.connect(nobody_answers.where) == pending);
-    d.socket->set_deadline(side::write, 1);
+    d.socket->set_deadline(direction::write, 1);
     CHECK(d.dialer.wakes == 1);
     CHECK(d.connect(nobody_answers.where) == timeout);
 }
@@ -201,7 +202,7 @@ TEST_CASE("stage4: connect tells that nobody listens, and ends with its deadline
     const full_listener nobody_answers;
     dialing late;
     const nanotime when = stage4::now() + 20 * ms;
-    late.socket->set_deadline(side::write, when);
+    late.socket->set_deadline(direction::write, when);
     CHECK(late.connect_to_the_end(nobody_answers.where) == timeout);
     CHECK(stage4::now() >= when);
 

@@ -22,7 +22,7 @@ constexpr nanotime largest = std::numeric_limits<nanotime>::max();
 /// How late a read's deadline in `span` from now takes effect, in nanoseconds.
 nanotime lateness(connection& c, nanotime span) {
     const nanotime when = now() + span;
-    c.ours.set_deadline(side::read, when);
+    c.ours.set_deadline(direction::read, when);
     REQUIRE(c.read_to_its_end() == timeout);
     const nanotime late = now() - when;
     REQUIRE(late >= 0); // never early
@@ -45,8 +45,8 @@ TEST_CASE("stage4: what is a deadline: 0 is none, now is over, the largest is fa
         connection c;
         c.send("data");
         arrives(c.ours.get(), POLLIN);
-        c.ours.set_deadline(side::read, when);
-        c.ours.set_deadline(side::write, when);
+        c.ours.set_deadline(direction::read, when);
+        c.ours.set_deadline(direction::write, when);
         deliver(*c.poll);
         CHECK(c.read() == read);
         CHECK(c.write("data") == write);
@@ -61,23 +61,23 @@ TEST_CASE("stage4: a deadline in the past fails even what is ready (Go: TestRead
     c.send("data");
     arrives(c.ours.get(), POLLIN);
     deliver(*c.poll);
-    c.ours.set_deadline(side::read, past);
-    for (int i = 0; i < 2; ++i) CHECK(c.read() == timeout); // it stays so,
-    c.ours.set_deadline(side::read, now() + 60 * second);   // until it is moved
+    c.ours.set_deadline(direction::read, past);
+    for (int i = 0; i < 2; ++i) CHECK(c.read() == timeout);    // it stays so,
+    c.ours.set_deadline(direction::read, now() + 60 * second); // until it is moved
     CHECK(c.read() == "data");
-    c.ours.set_deadline(side::read, past);
+    c.ours.set_deadline(direction::read, past);
     CHECK(c.read() == timeout);
-    c.ours.set_deadline(side::read, 0); // or taken away
+    c.ours.set_deadline(direction::read, 0); // or taken away
     CHECK(c.read() == pending);
 }
 
 TEST_CASE("stage4: a deadline in the past wakes who waits (Go: TestReadTimeoutUnblocksRead)") {
     connection c;
     REQUIRE(c.read() == pending);
-    c.ours.set_deadline(side::read, past);
+    c.ours.set_deadline(direction::read, past);
     CHECK(c.reader.wakes == 1); // at once, without the poller
     CHECK(c.read() == timeout);
-    c.ours.set_deadline(side::read, past); // nobody waits now
+    c.ours.set_deadline(direction::read, past); // nobody waits now
     CHECK(c.reader.wakes == 1);
 }
 
@@ -87,18 +87,18 @@ TEST_CASE(
     c.send("data");
     arrives(c.ours.get(), POLLIN);
     const nanotime first = now() + ms;
-    c.ours.set_deadline(side::read, first);
+    c.ours.set_deadline(direction::read, first);
     REQUIRE(harness::wait_for([&] { return now() > first; })); // and nobody turns the poller
-    c.ours.set_deadline(side::read, first + 1);
+    c.ours.set_deadline(direction::read, first + 1);
     CHECK(c.read() == timeout);
 }
 
 TEST_CASE("stage4: a read's deadline that was cleared does not end it "
           "(Go: TestReadTimeoutMustNotReturn)") {
     connection c;
-    c.ours.set_deadline(side::read, past);
-    c.ours.set_deadline(side::write, past);
-    c.ours.set_deadline(side::read, 0);
+    c.ours.set_deadline(direction::read, past);
+    c.ours.set_deadline(direction::write, past);
+    c.ours.set_deadline(direction::read, 0);
     REQUIRE(c.read() == pending);
     c.poll->wait(20 * ms); // the time over which we measure
     CHECK(c.reader.wakes == 0);
@@ -110,9 +110,9 @@ TEST_CASE("stage4: a write's deadline that was cleared does not end it "
           "(Go: TestWriteTimeoutMustNotReturn)") {
     connection c;
     c.park_writer();
-    c.ours.set_deadline(side::write, now() + ms);
-    c.ours.set_deadline(side::write, 0);
-    c.ours.set_deadline(side::read, past);
+    c.ours.set_deadline(direction::write, now() + ms);
+    c.ours.set_deadline(direction::write, 0);
+    c.ours.set_deadline(direction::read, past);
     c.poll->wait(ms);
     c.poll->wait(20 * ms); // the time over which we measure
     CHECK(c.writer.wakes == 0);
@@ -126,7 +126,7 @@ TEST_CASE("stage4: a write that is late keeps the count of what was taken (Go: T
     const auto taken = c.written;
     CHECK(taken > 0);
     const nanotime when = now() + 20 * ms;
-    c.ours.set_deadline(side::write, when);
+    c.ours.set_deadline(direction::write, when);
     REQUIRE(woken(*c.poll, c.writer));
     CHECK(now() >= when);
     const std::string message(taken + 1, 'm');
@@ -158,8 +158,8 @@ TEST_CASE("stage4: a deadline set anew for each message never ends a conversatio
           "(Go: TestReadWriteProlongedTimeout)") {
     connection c;
     for (int i = 0; i < 1000; ++i) {
-        c.ours.set_deadline(side::read, now() + 60 * second);
-        c.ours.set_deadline(side::write, now() + 60 * second);
+        c.ours.set_deadline(direction::read, now() + 60 * second);
+        c.ours.set_deadline(direction::write, now() + 60 * second);
         c.written = 0;
         REQUIRE(c.write("ping") == done);
         c.send("pong");
@@ -172,10 +172,10 @@ TEST_CASE("stage4: a deadline set anew for each message never ends a conversatio
 TEST_CASE("stage4: a deadline that fires, and is moved before the waiter runs, is no error") {
     connection c;
     const nanotime first = now() + ms;
-    c.ours.set_deadline(side::read, first);
+    c.ours.set_deadline(direction::read, first);
     REQUIRE(c.read() == pending);
     REQUIRE(woken(*c.poll, c.reader));
-    c.ours.set_deadline(side::read, now() + 60 * second);
+    c.ours.set_deadline(direction::read, now() + 60 * second);
     CHECK(c.read() == pending); // it waits again
     c.send("data");
     CHECK(c.read_to_its_end() == "data");
@@ -186,14 +186,15 @@ TEST_CASE("stage4: the read's deadline leaves the writer alone, and the other wa
     c.park_writer();
     REQUIRE(c.read() == pending);
     const nanotime when = now() + 40 * ms;
-    for (const side s : {side::read, side::write}) c.ours.set_deadline(s, when); // the same
-    c.ours.set_deadline(side::read, now() + ms);                                 // and no longer
+    for (const direction s : {direction::read, direction::write})
+        c.ours.set_deadline(s, when);                 // the same
+    c.ours.set_deadline(direction::read, now() + ms); // and no longer
     REQUIRE(woken(*c.poll, c.reader));
     CHECK(c.read() == timeout);
     CHECK(c.writer.wakes == 0);
     REQUIRE(woken(*c.poll, c.writer));
     CHECK(now() >= when);
-    c.ours.set_deadline(side::write, 0);
+    c.ours.set_deadline(direction::write, 0);
     CHECK(c.read() == timeout); // still
     CHECK(c.write("") == done);
 }
@@ -201,10 +202,10 @@ TEST_CASE("stage4: the read's deadline leaves the writer alone, and the other wa
 TEST_CASE("stage4: a later deadline costs no timer: the one that is set finds out") {
     connection c;
     const nanotime first = now() + 20 * ms;
-    c.ours.set_deadline(side::read, first);
+    c.ours.set_deadline(direction::read, first);
     REQUIRE(c.read() == pending);
     const nanotime second_one = first + 20 * ms;
-    c.ours.set_deadline(side::read, second_one);
+    c.ours.set_deadline(direction::read, second_one);
     CHECK(c.poll->timer_count() == 1);
     while (now() < first + 5 * ms) c.poll->wait(5 * ms); // the first time passes,
     CHECK((c.reader.wakes == 0 || now() >= second_one)); // and nothing comes of it
@@ -216,9 +217,9 @@ TEST_CASE("stage4: a later deadline costs no timer: the one that is set finds ou
 
 TEST_CASE("stage4: an earlier deadline takes effect at once") {
     connection c;
-    c.ours.set_deadline(side::read, now() + 3600 * second);
+    c.ours.set_deadline(direction::read, now() + 3600 * second);
     REQUIRE(c.read() == pending);
-    c.ours.set_deadline(side::read, now() + 5 * ms);
+    c.ours.set_deadline(direction::read, now() + 5 * ms);
     CHECK(c.poll->timer_count() == 1);
     const nanotime before = now();
     REQUIRE(woken(*c.poll, c.reader));
@@ -227,9 +228,9 @@ TEST_CASE("stage4: an earlier deadline takes effect at once") {
 
 TEST_CASE("stage4: a deadline that was taken away leaves a timer that does nothing, and goes") {
     connection c;
-    c.ours.set_deadline(side::read, now() + 5 * ms);
+    c.ours.set_deadline(direction::read, now() + 5 * ms);
     REQUIRE(c.read() == pending);
-    c.ours.set_deadline(side::read, 0);
+    c.ours.set_deadline(direction::read, 0);
     c.poll->wait(10 * ms);
     c.poll->wait(10 * ms); // the time over which we measure
     CHECK(c.reader.wakes == 0);
@@ -238,8 +239,8 @@ TEST_CASE("stage4: a deadline that was taken away leaves a timer that does nothi
 
 TEST_CASE("stage4: a close takes the timer along, and the next life has no deadline") {
     connection c;
-    c.ours.set_deadline(side::read, now() + 5 * ms);
-    c.ours.set_deadline(side::write, now() + 60 * second);
+    c.ours.set_deadline(direction::read, now() + 5 * ms);
+    c.ours.set_deadline(direction::write, now() + 60 * second);
     c.ours.close();
     CHECK(c.poll->timer_count() == 0);
     auto ends = connect_to_myself(transport::tcp);
@@ -258,9 +259,10 @@ TEST_CASE("stage4: a deadline for what is just being closed sets no timer") {
     auto ends = connect_to_myself(transport::tcp);
     const auto pd = c.poll->add(ends.ours.get());
     REQUIRE(pd);
-    c.poll->set_deadline(**pd, side::read, now() + 3600 * second);
+    c.poll->set_deadline(**pd, direction::read, now() + 3600 * second);
     c.poll->unblock(**pd);
-    c.poll->set_deadline(**pd, side::read, now() + 60 * second); // another thread, a bit too late
+    c.poll->set_deadline(**pd, direction::read,
+                         now() + 60 * second); // another thread, a bit too late
     c.poll->remove(**pd);
     CHECK(c.poll->timer_count() == 0);
 }

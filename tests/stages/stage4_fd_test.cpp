@@ -143,7 +143,7 @@ TEST_CASE("stage4: a reset behind data is told, as an error and not as an end "
 TEST_CASE("stage4: a read of nothing returns at once, unless it is closed (Go: TestZeroByteRead)") {
     connection c;
     CHECK(c.read(0) == "nothing");
-    c.ours.set_deadline(side::read, 1);
+    c.ours.set_deadline(direction::read, 1);
     CHECK(c.read(0) == "nothing"); // looked at before the deadline, as Go does
     c.ours.close();
     CHECK(c.read(0) == closed);
@@ -152,7 +152,7 @@ TEST_CASE("stage4: a read of nothing returns at once, unless it is closed (Go: T
 TEST_CASE("stage4: a write of nothing looks at the deadline only") {
     connection c;
     CHECK(c.write("") == done);
-    c.ours.set_deadline(side::write, 1);
+    c.ours.set_deadline(direction::write, 1);
     CHECK(c.write("") == timeout);
     c.ours.close();
     CHECK(c.write("") == closed);
@@ -213,7 +213,7 @@ TEST_CASE("stage4: a write that fails after a part of it was taken keeps the cou
     CHECK(c.written > 0);
 }
 
-TEST_CASE("stage4: one call a side: a second is refused, the other side is free") {
+TEST_CASE("stage4: one call a direction: a second is refused, the other direction is free") {
     connection c;
     REQUIRE(c.read() == pending);
     CHECK(c.read() == "another call waits");
@@ -263,8 +263,8 @@ TEST_CASE("stage4: a second close does no harm, nor does anything else on what i
     REQUIRE(next.get() == number); // somebody else's now
     c.ours.close();
     c.ours.shutdown_write();
-    c.ours.set_deadline(side::read, 1); // Go: a no-op on what closes
-    c.ours.set_deadline(side::write, stage4::now() + second);
+    c.ours.set_deadline(direction::read, 1); // Go: a no-op on what closes
+    c.ours.set_deadline(direction::write, stage4::now() + second);
     CHECK(c.read() == closed);
     CHECK(c.write("x") == closed);
     CHECK(is_open(number));

@@ -63,7 +63,7 @@ TEST_CASE("stage4: a descriptor is registered once, for everything, edge-trigger
         c.park_writer();
         c.receive_all();
         CHECK(woken(*c.poll, c.writer));
-        c.ours.set_deadline(side::read, stage4::now() + ms);
+        c.ours.set_deadline(direction::read, stage4::now() + ms);
         CHECK(c.read_to_its_end() == timeout);
     }
     CHECK(epoll_ctl_count(EPOLL_CTL_ADD) - adds == 2); // the eventfd is the other one
@@ -76,8 +76,8 @@ TEST_CASE("stage4: an edge tells all that is so: both sides may be woken by what
     const member one(*poll);
     deliver(*poll); // writable, since it was added
     counter writer;
-    REQUIRE(one.pd->prepare(side::write) == poll_status::ready);
-    REQUIRE(one.pd->block(side::write, writer) == poll_status::parked);
+    REQUIRE(one.pd->prepare(direction::write) == poll_status::ready);
+    REQUIRE(one.pd->block(direction::write, writer) == poll_status::parked);
     one.send(); // concerns the reader
     deliver(*poll);
     CHECK(writer.wakes == 1); // who tries, and finds it so or waits again
@@ -94,13 +94,13 @@ TEST_CASE("stage4: an error and nothing else is not pollable to a reader (Go iss
     REQUIRE(pd);
     deliver(*poll);
     counter writer;
-    REQUIRE((*pd)->prepare(side::write) == poll_status::ready);
-    REQUIRE((*pd)->block(side::write, writer) == poll_status::parked);
+    REQUIRE((*pd)->prepare(direction::write) == poll_status::ready);
+    REQUIRE((*pd)->block(direction::write, writer) == poll_status::parked);
     out.reset(); // a full pipe that nobody reads is not writable: EPOLLERR alone
     deliver(*poll);
     CHECK(writer.wakes == 1); // all the same
-    CHECK((*pd)->check(side::read) == poll_status::not_pollable);
-    CHECK((*pd)->check(side::write) == poll_status::ready); // write() will say EPIPE
+    CHECK((*pd)->check(direction::read) == poll_status::not_pollable);
+    CHECK((*pd)->check(direction::write) == poll_status::ready); // write() will say EPIPE
     poll->unblock(**pd);
     poll->remove(**pd);
 }
@@ -132,9 +132,10 @@ TEST_CASE("stage4: an event is dropped whose descriptor was closed and reused in
     of_b.other = &a;
     of_a.is_over = of_b.is_over = &is_over;
     deliver(*poll);
-    for (auto* const one : {&a, &b}) REQUIRE(one->pd->prepare(side::read) == poll_status::ready);
-    REQUIRE(a.pd->block(side::read, of_a) == poll_status::parked);
-    REQUIRE(b.pd->block(side::read, of_b) == poll_status::parked);
+    for (auto* const one : {&a, &b})
+        REQUIRE(one->pd->prepare(direction::read) == poll_status::ready);
+    REQUIRE(a.pd->block(direction::read, of_a) == poll_status::parked);
+    REQUIRE(b.pd->block(direction::read, of_b) == poll_status::parked);
     const std::array before{a.pd, b.pd};
     a.send();
     b.send();
@@ -144,8 +145,8 @@ TEST_CASE("stage4: an event is dropped whose descriptor was closed and reused in
 
     const member& fresh = of_a.was_reused ? b : a;
     counter reader, writer;
-    CHECK(fresh.pd->block(side::read, reader) == poll_status::parked); // no edge of before
-    CHECK(fresh.pd->block(side::write, writer) == poll_status::parked);
+    CHECK(fresh.pd->block(direction::read, reader) == poll_status::parked); // no edge of before
+    CHECK(fresh.pd->block(direction::write, writer) == poll_status::parked);
     fresh.send();
     CHECK(woken(*poll, reader)); // but its own
 }
@@ -156,7 +157,7 @@ TEST_CASE("stage4: more may be ready than one call tells, and nobody is forgotte
     std::vector<counter> readers(300);
     for (auto& reader : readers) {
         auto& one = *all.emplace_back(std::make_unique<member>(*poll));
-        REQUIRE(one.pd->block(side::read, reader) == poll_status::parked);
+        REQUIRE(one.pd->block(direction::read, reader) == poll_status::parked);
         one.send();
     }
     for (int turn = 0; turn < 3; ++turn) poll->wait(0); // 128 a turn

@@ -64,21 +64,21 @@ public:
     /// The reader's thread, until `over`.
     void live(const std::atomic<bool>& over) {
         while (!over) {
-            auto status = pd_->prepare(side::read);
+            auto status = pd_->prepare(direction::read);
             if (status == poll_status::ready) {
                 char byte = 0;
                 if (::recv(ends_.ours.get(), &byte, 1, 0) == 1) {
                     ++reads;
                     continue;
                 }
-                status = pd_->block(side::read, me_);
+                status = pd_->block(direction::read, me_);
             }
             if (status == poll_status::parked) {
                 ++parks;
                 if (!me_.sleep()) return ++forgotten, void();
             } else if (status == poll_status::timed_out) {
                 ++timeouts;
-                poll_.set_deadline(*pd_, side::read, 0);
+                poll_.set_deadline(*pd_, direction::read, 0);
             } else if (status == poll_status::closing) {
                 ++lives;
                 const std::lock_guard lock(mutex_);
@@ -96,14 +96,14 @@ public:
         case 0:
             return poll_.unblock(*pd_);
         case 1:
-            return poll_.set_deadline(*pd_, side::read, 1);
+            return poll_.set_deadline(*pd_, direction::read, 1);
         case 2:
-            return poll_.set_deadline(*pd_, side::read, 0);
+            return poll_.set_deadline(*pd_, direction::read, 0);
         case 3:
         case 4:
         case 5:
         case 6:
-            return poll_.set_deadline(*pd_, side::read, now() + nanotime{how / 16 % 200} * us);
+            return poll_.set_deadline(*pd_, direction::read, now() + nanotime{how / 16 % 200} * us);
         default:
             static_cast<void>(::send(ends_.theirs.get(), "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL));
         }
@@ -177,7 +177,7 @@ TEST_CASE("stage4: deadlines pulled ever earlier by several threads all take eff
         const auto pd = poll->add(ends.back().ours.get());
         REQUIRE(pd);
         all.push_back(*pd);
-        REQUIRE((*pd)->block(side::read, reader) == poll_status::parked);
+        REQUIRE((*pd)->block(direction::read, reader) == poll_status::parked);
     }
     {
         const turning turns(*poll);
@@ -187,7 +187,7 @@ TEST_CASE("stage4: deadlines pulled ever earlier by several threads all take eff
             setters.emplace_back([&] {
                 for (int t = times; t > 0; --t)
                     for (auto* const pd : all)
-                        poll->set_deadline(*pd, side::read, start + (t + 20) * 10 * ms);
+                        poll->set_deadline(*pd, direction::read, start + (t + 20) * 10 * ms);
             });
         setters.clear(); // joins
         for (auto& reader : readers) CHECK(reader.sleep());
@@ -195,7 +195,7 @@ TEST_CASE("stage4: deadlines pulled ever earlier by several threads all take eff
         for (auto& reader : readers) CHECK_FALSE(reader.wakes.try_acquire()); // once each
     }
     for (auto* const pd : all) {
-        CHECK(pd->check(side::read) == poll_status::timed_out);
+        CHECK(pd->check(direction::read) == poll_status::timed_out);
         poll->unblock(*pd);
         poll->remove(*pd);
     }

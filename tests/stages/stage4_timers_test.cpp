@@ -49,16 +49,16 @@ TEST_CASE("stage4: timers fire in the order of their times, none before its own"
 TEST_CASE("stage4: a timer knows whether it is set, and can be taken out from anywhere") {
     timer a{&remember}, b{&remember};
     timers heap;
-    CHECK(a.place == 0);
+    CHECK(a.heap_index == 0);
     heap.remove(a); // which does nothing
     heap.set(a, 10);
     heap.set(b, 5);
-    CHECK(a.place != 0);
+    CHECK(a.heap_index != 0);
     CHECK(heap.when(a) == 10);
     heap.remove(a);
-    CHECK(a.place == 0);
+    CHECK(a.heap_index == 0);
     CHECK(expire(heap, 100) == std::vector<const timer*>{&b});
-    CHECK(b.place == 0);
+    CHECK(b.heap_index == 0);
 }
 
 TEST_CASE("stage4: a timer that fires may set itself again, even for now") {
@@ -93,7 +93,7 @@ TEST_CASE("stage4: the heap does what a std::multimap does, over 100000 random o
         const nanotime when = present + 1 + static_cast<nanotime>(random() % 500);
         switch (random() % 8) {
         case 0:
-            if (one.place != 0) forget(one);
+            if (one.heap_index != 0) forget(one);
             heap.remove(one);
             break;
         case 1: {
@@ -107,7 +107,7 @@ TEST_CASE("stage4: the heap does what a std::multimap does, over 100000 random o
             break;
         }
         default:
-            if (one.place != 0) forget(one);
+            if (one.heap_index != 0) forget(one);
             heap.set(one, when);
             expected.emplace(when, &one);
         }
@@ -116,8 +116,8 @@ TEST_CASE("stage4: the heap does what a std::multimap does, over 100000 random o
             FAIL("after " << i << " operations");
         if (i % 1000 == 0) // each is where it says
             for (const auto& [time, what] : expected) {
-                REQUIRE(what->place >= 1);
-                REQUIRE(what->place <= heap.size());
+                REQUIRE(what->heap_index >= 1);
+                REQUIRE(what->heap_index <= heap.size());
                 REQUIRE(heap.when(*what) == time);
             }
     }

@@ -5,7 +5,7 @@
 
 #include "harness/limits.hpp"
 #include "harness/unique_fd.hpp"
-#include "stage4_epoll_et/fd.hpp"
+#include "stage4_epoll_et/poll/fd.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -15,8 +15,8 @@
 
 namespace stage4_tests {
 
+using stage4::direction;
 using stage4::nanotime;
-using stage4::side;
 
 constexpr nanotime us = 1'000, ms = 1'000'000, second = 1'000'000'000; ///< in nanoseconds
 

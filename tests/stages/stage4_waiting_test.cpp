@@ -82,20 +82,20 @@ TEST_CASE("stage4: a timer that is set while others sleep for longer wakes them 
     const auto ends = connect_to_myself(transport::unix_socket);
     const auto pd = poll->add(ends.ours.get());
     REQUIRE(pd);
-    REQUIRE((*pd)->block(side::read, reader) == poll_status::parked);
+    REQUIRE((*pd)->block(direction::read, reader) == poll_status::parked);
     deliver(*poll);
     const nanotime before = stage4::now();
     std::atomic<nanotime> when = 0;
     std::thread somebody([&] {
-        poll->set_deadline(**pd, side::read, before + 60 * second); // nobody set: interrupts
+        poll->set_deadline(**pd, direction::read, before + 60 * second); // nobody set: interrupts
         when = stage4::now() + 50 * ms;
-        poll->set_deadline(**pd, side::read, when); // earlier: interrupts
+        poll->set_deadline(**pd, direction::read, when); // earlier: interrupts
     });
     CHECK(woken(*poll, reader));
     somebody.join();
     CHECK(stage4::now() >= when);
     CHECK(stage4::now() < before + 10 * second);
-    CHECK((*pd)->check(side::read) == poll_status::timed_out);
+    CHECK((*pd)->check(direction::read) == poll_status::timed_out);
 }
 
 TEST_CASE("stage4: an alarm fires once, not early, at the time it was set to last") {

@@ -67,17 +67,17 @@ std::vector<outcome> into_every_step_of_parking(
             who(pd, [&](stage4::waiter& w) { w.wake(w); });
         };
         steps_to_go = step;
-        const auto status = pd.block(side::read, reader);
+        const auto status = pd.block(direction::read, reader);
         steps_to_go = -1;
         if (!came) return all; // it was over before
         all.push_back({status, reader.wakes, step});
     }
 }
 
-void edge(poll_desc& pd, side s, std::uint32_t sequence) {
-    if (auto* const w = pd.edge(s, sequence)) w->wake(*w);
+void edge(poll_desc& pd, direction s, std::uint32_t sequence) {
+    if (auto* const w = pd.report_ready(s, sequence)) w->wake(*w);
 }
-void edge(poll_desc& pd, side s = side::read) {
+void edge(poll_desc& pd, direction s = direction::read) {
     edge(pd, s, pd.sequence());
 }
 void wake(stage4::waiter& w) {
@@ -94,16 +94,16 @@ struct living : poll_desc {
 TEST_CASE("stage4: an edge before the wait is remembered, and taken without parking") {
     living pd;
     counter reader;
-    REQUIRE(pd.prepare(side::read) == poll_status::ready);
+    REQUIRE(pd.prepare(direction::read) == poll_status::ready);
     edge(pd); // between EAGAIN and the wait
-    CHECK(pd.block(side::read, reader) == poll_status::ready);
+    CHECK(pd.block(direction::read, reader) == poll_status::ready);
     CHECK(reader.wakes == 0);
-    CHECK(pd.block(side::read, reader) == poll_status::parked); // it counted once
+    CHECK(pd.block(direction::read, reader) == poll_status::parked); // it counted once
 }
 
 TEST_CASE("stage4: an edge at any step of parking is not lost (Go issue 45211)") {
     const auto all = into_every_step_of_parking([](auto& pd, const auto& wakes) {
-        if (auto* const w = pd.edge(side::read, pd.sequence())) wakes(*w);
+        if (auto* const w = pd.report_ready(direction::read, pd.sequence())) wakes(*w);
     });
     CHECK(all.size() >= 4); // load, CAS to wait, recheck, CAS to waiter
     for (const auto& [status, wakes, step] : all) {
@@ -114,7 +114,7 @@ TEST_CASE("stage4: an edge at any step of parking is not lost (Go issue 45211)")
 }
 
 TEST_CASE("stage4: a close at any step of parking ends the wait (Go issue 48925)") {
-    const auto all = into_every_step_of_parking([](auto& pd, const auto& w) { pd.evict(w); });
+    const auto all = into_every_step_of_parking([](auto& pd, const auto& w) { pd.close(w); });
     for (const auto& [status, wakes, step] : all) {
         INFO("in front of step " << step);
         CHECK(status == poll_status::closing);
@@ -124,9 +124,9 @@ TEST_CASE("stage4: a close at any step of parking ends the wait (Go issue 48925)
 
 TEST_CASE("stage4: a deadline that comes at any step of parking ends the wait") {
     const auto past = into_every_step_of_parking(
-        [](auto& pd, const auto& wakes) { pd.set_deadline(side::read, 5, 10, wakes); });
+        [](auto& pd, const auto& wakes) { pd.set_deadline(direction::read, 5, 10, wakes); });
     const auto fired = into_every_step_of_parking([](auto& pd, const auto& wakes) {
-        pd.set_deadline(side::read, 20, 10, wakes);
+        pd.set_deadline(direction::read, 20, 10, wakes);
         pd.expire(20, wakes);
     });
     for (const auto& all : {past, fired})
@@ -139,9 +139,9 @@ TEST_CASE("stage4: a deadline that comes at any step of parking ends the wait") 
 
 TEST_CASE("stage4: a deadline that fires and is moved at any step of parking leaves no trace") {
     const auto all = into_every_step_of_parking([](auto& pd, const auto& wakes) {
-        pd.set_deadline(side::read, 20, 10, wakes);
+        pd.set_deadline(direction::read, 20, 10, wakes);
         pd.expire(20, wakes);
-        pd.set_deadline(side::read, 100, 21, wakes);
+        pd.set_deadline(direction::read, 100, 21, wakes);
     });
     for (const auto& [status, wakes, step] : all) {
         INFO("in front of step " << step);
@@ -152,9 +152,9 @@ TEST_CASE("stage4: a deadline that fires and is moved at any step of parking lea
 
 TEST_CASE("stage4: an edge counts, even if the deadline or a close comes before it is seen") {
     const auto all = into_every_step_of_parking([](auto& pd, const auto& wakes) {
-        if (auto* const w = pd.edge(side::read, pd.sequence())) wakes(*w);
-        pd.set_deadline(side::read, 5, 10, wakes);
-        pd.evict(wakes);
+        if (auto* const w = pd.report_ready(direction::read, pd.sequence())) wakes(*w);
+        pd.set_deadline(direction::read, 5, 10, wakes);
+        pd.close(wakes);
     });
     for (const auto& [status, wakes, step] : all) {
         INFO("in front of step " << step);
@@ -168,47 +168,47 @@ TEST_CASE("stage4: prepare forgets the edges of before, which cost a try at most
     counter reader;
     edge(pd);
     edge(pd); // as good as one
-    CHECK(pd.prepare(side::read) == poll_status::ready);
-    CHECK(pd.block(side::read, reader) == poll_status::parked);
+    CHECK(pd.prepare(direction::read) == poll_status::ready);
+    CHECK(pd.block(direction::read, reader) == poll_status::parked);
 }
 
 TEST_CASE("stage4: without prepare an edge of before the call is kept, as connect needs it") {
     living pd;
     counter writer;
-    edge(pd, side::write); // the registration's own
-    CHECK(pd.block(side::write, writer) == poll_status::ready);
+    edge(pd, direction::write); // the registration's own
+    CHECK(pd.block(direction::write, writer) == poll_status::ready);
 }
 
 TEST_CASE("stage4: one park, one wake") {
     living pd;
     counter reader;
-    REQUIRE(pd.block(side::read, reader) == poll_status::parked);
+    REQUIRE(pd.block(direction::read, reader) == poll_status::parked);
     edge(pd);
     edge(pd);
-    pd.evict(wake);
+    pd.close(wake);
     CHECK(reader.wakes == 1);
 }
 
 TEST_CASE("stage4: the sides do not disturb each other") {
     living pd;
     counter reader, writer;
-    REQUIRE(pd.block(side::read, reader) == poll_status::parked);
-    REQUIRE(pd.block(side::write, writer) == poll_status::parked);
-    edge(pd, side::write);
+    REQUIRE(pd.block(direction::read, reader) == poll_status::parked);
+    REQUIRE(pd.block(direction::write, writer) == poll_status::parked);
+    edge(pd, direction::write);
     CHECK(std::pair(reader.wakes.load(), writer.wakes.load()) == std::pair(0, 1));
-    pd.set_deadline(side::read, 5, 10, wake);
+    pd.set_deadline(direction::read, 5, 10, wake);
     CHECK(std::pair(reader.wakes.load(), writer.wakes.load()) == std::pair(1, 1));
-    CHECK(pd.check(side::read) == poll_status::timed_out);
-    CHECK(pd.check(side::write) == poll_status::ready);
+    CHECK(pd.check(direction::read) == poll_status::timed_out);
+    CHECK(pd.check(direction::write) == poll_status::ready);
 }
 
-TEST_CASE("stage4: a second waiter on a side is told so (Go: throw \"double wait\")") {
+TEST_CASE("stage4: a second waiter on a direction is told so (Go: throw \"double wait\")") {
     living pd;
     counter first, another, other_side;
-    REQUIRE(pd.block(side::read, first) == poll_status::parked);
-    CHECK(pd.block(side::read, another) == poll_status::already_waiting);
-    CHECK(pd.prepare(side::read) == poll_status::already_waiting);
-    CHECK(pd.block(side::write, other_side) == poll_status::parked);
+    REQUIRE(pd.block(direction::read, first) == poll_status::parked);
+    CHECK(pd.block(direction::read, another) == poll_status::already_waiting);
+    CHECK(pd.prepare(direction::read) == poll_status::already_waiting);
+    CHECK(pd.block(direction::write, other_side) == poll_status::parked);
     edge(pd);
     CHECK(std::pair(first.wakes.load(), another.wakes.load()) == std::pair(1, 0));
 }
@@ -216,54 +216,54 @@ TEST_CASE("stage4: a second waiter on a side is told so (Go: throw \"double wait
 TEST_CASE("stage4: a close wakes both sides and ends everything from then on") {
     living pd;
     counter reader, writer;
-    REQUIRE(pd.block(side::read, reader) == poll_status::parked);
-    REQUIRE(pd.block(side::write, writer) == poll_status::parked);
-    pd.evict(wake);
+    REQUIRE(pd.block(direction::read, reader) == poll_status::parked);
+    REQUIRE(pd.block(direction::write, writer) == poll_status::parked);
+    pd.close(wake);
     CHECK(std::pair(reader.wakes.load(), writer.wakes.load()) == std::pair(1, 1));
     edge(pd); // too late to matter
-    CHECK(pd.prepare(side::read) == poll_status::closing);
-    CHECK(pd.prepare(side::write) == poll_status::closing);
+    CHECK(pd.prepare(direction::read) == poll_status::closing);
+    CHECK(pd.prepare(direction::write) == poll_status::closing);
 }
 
 TEST_CASE("stage4: closing is told before a deadline, a deadline before an error") {
     living pd;
-    pd.mark(pd.sequence(), false, true);
-    CHECK(pd.check(side::read) == poll_status::not_pollable);
-    pd.set_deadline(side::read, 5, 10, wake);
-    CHECK(pd.check(side::read) == poll_status::timed_out);
-    pd.evict(wake);
-    CHECK(pd.check(side::read) == poll_status::closing);
+    pd.record_event(pd.sequence(), false, true);
+    CHECK(pd.check(direction::read) == poll_status::not_pollable);
+    pd.set_deadline(direction::read, 5, 10, wake);
+    CHECK(pd.check(direction::read) == poll_status::timed_out);
+    pd.close(wake);
+    CHECK(pd.check(direction::read) == poll_status::closing);
 }
 
 TEST_CASE("stage4: a mere error is for the reader, a writer gets it from write (Go issue 30817)") {
     living pd;
-    pd.mark(pd.sequence(), true, true);
-    CHECK(pd.check(side::read) == poll_status::not_pollable);
-    CHECK(pd.check(side::write) == poll_status::ready);
-    pd.mark(pd.sequence(), false, false); // any other event takes it back
-    CHECK(pd.check(side::read) == poll_status::ready);
-    CHECK(pd.cuts_reads()); // but an announced end stays announced
+    pd.record_event(pd.sequence(), true, true);
+    CHECK(pd.check(direction::read) == poll_status::not_pollable);
+    CHECK(pd.check(direction::write) == poll_status::ready);
+    pd.record_event(pd.sequence(), false, false); // any other event takes it back
+    CHECK(pd.check(direction::read) == poll_status::ready);
+    CHECK(pd.stops_short()); // but an announced end stays announced
     pd.end();
     pd.open(8);
-    CHECK_FALSE(pd.cuts_reads()); // of that life
+    CHECK_FALSE(pd.stops_short()); // of that life
 }
 
 TEST_CASE("stage4: an event of a former life wakes nobody (Go issues 59545, 60133)") {
     living pd;
     const auto former = pd.sequence();
-    pd.evict(wake);
+    pd.close(wake);
     pd.end();
-    edge(pd, side::read, former);
-    pd.mark(former, true, true);
+    edge(pd, direction::read, former);
+    pd.record_event(former, true, true);
     pd.open(8);
     CHECK(pd.sequence() != former);
-    edge(pd, side::read, former); // not remembered
-    pd.mark(former, true, true);
-    CHECK_FALSE(pd.cuts_reads());
+    edge(pd, direction::read, former); // not remembered
+    pd.record_event(former, true, true);
+    CHECK_FALSE(pd.stops_short());
     counter reader;
-    REQUIRE(pd.prepare(side::read) == poll_status::ready);
-    REQUIRE(pd.block(side::read, reader) == poll_status::parked);
-    edge(pd, side::read, former);
+    REQUIRE(pd.prepare(direction::read) == poll_status::ready);
+    REQUIRE(pd.block(direction::read, reader) == poll_status::parked);
+    edge(pd, direction::read, former);
     CHECK(reader.wakes == 0);
     edge(pd);
     CHECK(reader.wakes == 1);
@@ -278,19 +278,19 @@ TEST_CASE("stage4: an event that is 65536 lives old wakes once for nothing, and 
         pd.end();
         pd.open(7);
         if (life == 65534) {
-            edge(pd, side::read, former); // the last number before it comes round
+            edge(pd, direction::read, former); // the last number before it comes round
             counter reader;
-            CHECK(pd.block(side::read, reader) == poll_status::parked);
+            CHECK(pd.block(direction::read, reader) == poll_status::parked);
         }
     }
     CHECK(pd.sequence() == former + 65536);
     counter reader;
-    REQUIRE(pd.block(side::read, reader) == poll_status::parked);
-    pd.mark(former, true, true); // the other word has all 32
-    CHECK_FALSE(pd.cuts_reads());
-    CHECK(pd.check(side::read) == poll_status::ready);
-    edge(pd, side::read, former);
+    REQUIRE(pd.block(direction::read, reader) == poll_status::parked);
+    pd.record_event(former, true, true); // the other word has all 32
+    CHECK_FALSE(pd.stops_short());
+    CHECK(pd.check(direction::read) == poll_status::ready);
+    edge(pd, direction::read, former);
     CHECK(reader.wakes == 1);
-    CHECK(pd.prepare(side::read) == poll_status::ready);
-    CHECK(pd.block(side::read, reader) == poll_status::parked);
+    CHECK(pd.prepare(direction::read) == poll_status::ready);
+    CHECK(pd.block(direction::read, reader) == poll_status::parked);
 }

@@ -1,7 +1,7 @@
 /// \file
 /// Lines, however they arrive; writes that are collected; several buffers as one.
 
-#include "stage5_coroutines/bufio.hpp"
+#include "stage5_coroutines/net/bufio.hpp"
 #include "stages/stage5_tools.hpp"
 
 #include <fmt/format.h>
@@ -168,7 +168,7 @@ TEST_CASE("stage5 bufio: a flush that fails says why") {
         const tcp_ends both;
         bufio::writer writer(both.a);
         expect_same(said(co_await writer.write("collected")), "ok");
-        both.a.evict();
+        both.a.close_now();
         expect_same(said(co_await writer.flush()), "write " + stage5_tools::ends_of(both.a) +
                                                        ": use of closed network connection");
     });

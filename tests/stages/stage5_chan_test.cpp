@@ -1,7 +1,7 @@
 /// \file
 /// Channels: order, room, and the race between what is sent and a time that is up.
 
-#include "stage5_coroutines/chan.hpp"
+#include "stage5_coroutines/runtime/chan.hpp"
 #include "stages/stage5_tools.hpp"
 
 #include <array>

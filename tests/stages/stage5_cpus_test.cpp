@@ -3,7 +3,7 @@
 /// that the process may use.
 
 #include "harness/catch.hpp"
-#include "stage5_coroutines/usable_cpus.hpp"
+#include "stage5_coroutines/runtime/usable_cpus.hpp"
 
 #include <sched.h>
 

@@ -102,7 +102,7 @@ TEST_CASE("stage5 deadlines: accept waits on when the deadline is cleared",
         waiting.go(keep_accept(l, says));
         co_await sleep_for(20ms);
         expect_same(says, "");
-        l.evict();
+        l.close_now();
         co_await waiting.wait();
         expect_same(says, "accept tcp " + l.addr().to_string() + ": " + closed);
     });
@@ -136,7 +136,7 @@ TEST_CASE("stage5 deadlines: read waits on when its deadline alone is cleared, u
         waiting.go(keep_read(both.a, says));
         co_await sleep_for(20ms);
         expect_same(says, "");
-        both.a.evict();
+        both.a.close_now();
         co_await waiting.wait();
         expect_same(says, "read " + ends_of(both.a) + ": " + closed);
     });
@@ -168,7 +168,7 @@ TEST_CASE("stage5 deadlines: write waits on when its deadline alone is cleared, 
         waiting.go(keep_write(both.a, says));
         co_await sleep_for(20ms);
         expect_same(says, "");
-        both.a.evict();
+        both.a.close_now();
         co_await waiting.wait();
         expect_same(says, "write " + ends_of(both.a) + ": " + closed);
     });
@@ -227,7 +227,7 @@ TEST_CASE("stage5 deadlines: set anew for each message, they cost no message",
             expect_same(co_await write_once(both.a, "x"), "ok");
             expect_same(co_await read_once(both.a), "ok");
         }
-        both.a.evict();
+        both.a.close_now();
         co_await other.wait();
     });
 }

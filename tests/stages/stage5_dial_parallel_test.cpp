@@ -2,7 +2,7 @@
 /// Dialing several addresses, and two families that race: who wins and when, and what becomes of
 /// the loser. The tags name Go's tests.
 
-#include "stage5_coroutines/dial.hpp"
+#include "stage5_coroutines/net/dial.hpp"
 #include "stages/stage5_tools.hpp"
 
 #include <memory>

@@ -2,7 +2,7 @@
 /// Dialing as Go's tests of package net expect it: time limits, several addresses, and
 /// whatever the kernel makes of a connection to nobody. The tags name Go's tests.
 
-#include "stage5_coroutines/dial.hpp"
+#include "stage5_coroutines/net/dial.hpp"
 #include "stages/stage5_tools.hpp"
 
 #include <fmt/format.h>
@@ -55,7 +55,7 @@ task<> accept_some_and_close(listener from, int count) {
         const auto client = co_await from.accept();
         if (!client) break;
     }
-    from.evict();
+    from.close_now();
 }
 
 task<> cancel_soon(std::shared_ptr<cancellation> race) {

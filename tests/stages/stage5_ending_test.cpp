@@ -3,8 +3,8 @@
 /// can be suspended.
 
 #include "harness/unique_fd.hpp"
-#include "stage5_coroutines/chan.hpp"
-#include "stage5_coroutines/dial.hpp"
+#include "stage5_coroutines/net/dial.hpp"
+#include "stage5_coroutines/runtime/chan.hpp"
 #include "stages/stage5_tools.hpp"
 
 #include <sys/mman.h>
@@ -165,7 +165,7 @@ TEST_CASE("stage5: wherever one waits, a close ends it and leaves no frame") {
                 all.go(gives_way(stop));
                 co_await sleep_for(std::chrono::microseconds(round * 300));
                 for (int i = 0; i < 3; ++i) all.go(closes(both.a));
-                l.evict();
+                l.close_now();
                 race->cancel();
                 for (int i = 0; i < 2; ++i) values.try_send(i);
                 stop = true;

@@ -1,6 +1,6 @@
 /// \file
-/// Descriptors that coroutines wait for: calls on one side queue up, close ends them all, and the
-/// code that waits reads like code that does not.
+/// Descriptors that coroutines wait for: calls on one direction queue up, close ends them all, and
+/// the code that waits reads like code that does not.
 
 #include "stages/stage5_tools.hpp"
 
@@ -72,7 +72,7 @@ TEST_CASE("stage5: close wakes everyone who waits, inside and in line, and retur
     const auto closes = [](conn what) -> task<> {
         co_await sleep_for(5ms);
         int number = -1;
-        what.socket()->with_number([&](int n) { return number = n, 0; });
+        what.socket()->with_descriptor([&](int n) { return number = n, 0; });
         const auto first = co_await what.close();
         CHECK(first);
         CHECK(::fcntl(number, F_GETFD) == -1); // the last call has left

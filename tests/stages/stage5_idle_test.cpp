@@ -2,7 +2,7 @@
 /// While some coroutines compute, their workers are lost to the others until they have finished,
 /// but every other worker has to continue as usual.
 
-#include "stage5_coroutines/chan.hpp"
+#include "stage5_coroutines/runtime/chan.hpp"
 #include "stages/stage5_tools.hpp"
 
 #include <poll.h>
@@ -100,7 +100,7 @@ TEST_CASE("stage5 idle: a client is answered while two coroutines compute, if a 
             co_await make_two_compute();
             outside.join();
             expect_within(soon, took, "the echo came");
-            client.a.evict();
+            client.a.close_now();
             co_await all.wait();
         });
 }

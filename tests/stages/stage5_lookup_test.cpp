@@ -2,8 +2,8 @@
 /// Lookups of names that take long: how many run at a time, and answers that come too late. This
 /// program's getaddrinfo keeps the names that end in ".held" until a test says otherwise.
 
-#include "stage5_coroutines/dial.hpp"
-#include "stage5_coroutines/lookup.hpp"
+#include "stage5_coroutines/net/dial.hpp"
+#include "stage5_coroutines/net/lookup.hpp"
 #include "stages/allocations.hpp"
 #include "stages/stage5_tools.hpp"
 

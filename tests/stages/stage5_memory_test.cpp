@@ -6,7 +6,7 @@
 #include "harness/proc.hpp"
 #include "harness/programs.hpp"
 #include "harness/server.hpp"
-#include "stage5_coroutines/bufio.hpp"
+#include "stage5_coroutines/net/bufio.hpp"
 #include "stages/allocations.hpp"
 #include "stages/stage5_tools.hpp"
 
@@ -83,7 +83,7 @@ TEST_CASE("stage5: reads and writes allocate nothing, waiting or not", "[TestTCP
             if (!sent || !got) co_return expect(false, said(got));
         }
         expect_same(std::to_string(allocations::count - before), "0");
-        both.a.evict();
+        both.a.close_now();
         co_await other.wait();
     });
 }
@@ -126,7 +126,7 @@ TEST_CASE("stage5 bufio: who has given all lines and waits for the next one keep
         const bool echoed = co_await comes_true([&] { return lines == 1; });
         expect(echoed, "a line");
         const long with_it = allocations::bytes_in_use;
-        both.a.evict();
+        both.a.close_now();
         co_await other.wait();
         const long without = allocations::bytes_in_use;
         expect(with_it - without < 2500, std::to_string(with_it - without) + " bytes are kept");

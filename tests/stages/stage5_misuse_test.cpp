@@ -2,7 +2,7 @@
 /// Stage 5 used too early, too late, or twice: each is right, or ends with one line that says what
 /// is wrong.
 
-#include "stage5_coroutines/chan.hpp"
+#include "stage5_coroutines/runtime/chan.hpp"
 #include "stages/allocations.hpp"
 #include "stages/stage5_tools.hpp"
 
@@ -114,14 +114,14 @@ TEST_CASE("stage5: a connection that outlives its scheduler is closed, whoever r
     }
     CHECK(said(kept->a.set_read_deadline(stage5_tools::past))
               .ends_with("use of closed network connection"));
-    kept->a.evict();
+    kept->a.close_now();
     auto next = stage5::scheduler::make(1);
     REQUIRE(next);
     const ends others; // may have the place in the poller that they had
     kept.reset();
     std::array<char, 1> byte{};
-    others.a.socket()->with_number([&](int fd) { return ::write(fd, "x", 1) == 1 ? 0 : -1; });
-    others.b.socket()->with_number(
+    others.a.socket()->with_descriptor([&](int fd) { return ::write(fd, "x", 1) == 1 ? 0 : -1; });
+    others.b.socket()->with_descriptor(
         [&](int fd) { return ::read(fd, byte.data(), 1) == 1 ? 0 : -1; });
     CHECK(byte[0] == 'x');
 }

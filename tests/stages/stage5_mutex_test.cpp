@@ -3,14 +3,14 @@
 /// last one to leave learns that it is the last, whenever the fd is closed. Go:
 /// internal/poll/fd_mutex_test.go.
 
-#include "stage5_coroutines/fd_mutex.hpp"
+#include "stage5_coroutines/poll/fd_mutex.hpp"
 #include "stages/stage5_tools.hpp"
 
 #include <string>
 
 using stage5::awaiting;
+using stage5::direction;
 using stage5::fd_mutex;
-using stage5::side;
 using stage5::task;
 using stage5::yield;
 using stage5_tools::expect;
@@ -19,36 +19,36 @@ using stage5_tools::in_a_world;
 
 namespace {
 
-/// Awaits a side. \return whether it has it, and then it must unlock
+/// Awaits a direction. \return whether it has it, and then it must unlock
 class locking {
 public:
-    locking(fd_mutex& which, side s) : which_(which), side_(s) {}
+    locking(fd_mutex& which, direction s) : which_(which), direction_(s) {}
     awaiting<locking> operator co_await() && { return awaiting<locking>(*this); }
     bool begin() {
-        const auto entry = which_.lock(side_);
-        entered_ = entry == fd_mutex::entry::in;
-        return entry != fd_mutex::entry::busy;
+        const auto entry = which_.lock(direction_);
+        entered_ = entry == fd_mutex::lock_result::in;
+        return entry != fd_mutex::lock_result::busy;
     }
     bool suspend(stage5::goroutine& who) {
-        return which_.lock(side_, who, entered_) == fd_mutex::entry::busy;
+        return which_.lock(direction_, who, entered_) == fd_mutex::lock_result::busy;
     }
     [[nodiscard]] bool result() const { return entered_; }
 
 private:
     fd_mutex& which_;
-    side side_;
+    direction direction_;
     bool entered_ = false;
 };
 
 /// What became of a mutex.
 struct life {
     fd_mutex mutex;
-    std::array<std::atomic<int>, 2> inside{}; ///< a side
+    std::array<std::atomic<int>, 2> inside{}; ///< a direction
     std::atomic<int> entered = 0, lasts = 0, firsts = 0;
     std::atomic<bool> closed = false;
 };
 
-task<> use_side(life& of, side s) {
+task<> use_side(life& of, direction s) {
     while (true) {
         const bool entered = co_await locking(of.mutex, s);
         if (!entered) break;
@@ -59,7 +59,7 @@ task<> use_side(life& of, side s) {
         --inside;
         if (of.mutex.unlock(s)) {
             ++of.lasts;
-            of.mutex.gone();
+            of.mutex.set_destroyed();
         }
     }
     expect(of.closed, "nobody is sent away before it is closed");
@@ -69,7 +69,7 @@ task<> refer(life& of) {
     while (of.mutex.add_reference()) {
         if (of.mutex.drop_reference()) {
             ++of.lasts;
-            of.mutex.gone();
+            of.mutex.set_destroyed();
         }
         co_await yield();
     }
@@ -81,7 +81,7 @@ public:
     explicit until_gone(fd_mutex& which) : which_(which) {}
     awaiting<until_gone> operator co_await() && { return awaiting<until_gone>(*this); }
     static bool begin() { return false; }
-    bool suspend(stage5::goroutine& who) { return which_.wait_until_gone(who); }
+    bool suspend(stage5::goroutine& who) { return which_.wait_until_destroyed(who); }
     static void result() {}
 
 private:
@@ -95,7 +95,7 @@ task<> close_it(life& of, int turns) {
     ++of.firsts;
     if (of.mutex.drop_reference()) {
         ++of.lasts;
-        of.mutex.gone();
+        of.mutex.set_destroyed();
     }
     co_await until_gone(of.mutex);
     expect(of.lasts == 1, "the last has left before");
@@ -103,28 +103,28 @@ task<> close_it(life& of, int turns) {
 
 } // namespace
 
-TEST_CASE("stage5 fd_mutex: a side is one caller's, the sides are two", "[TestMutexLock]") {
+TEST_CASE("stage5 fd_mutex: a direction is one caller's, the sides are two", "[TestMutexLock]") {
     fd_mutex mutex;
-    REQUIRE(mutex.lock(side::read) == fd_mutex::entry::in);
-    CHECK(mutex.lock(side::read) == fd_mutex::entry::busy);
-    REQUIRE(mutex.lock(side::write) == fd_mutex::entry::in);
+    REQUIRE(mutex.lock(direction::read) == fd_mutex::lock_result::in);
+    CHECK(mutex.lock(direction::read) == fd_mutex::lock_result::busy);
+    REQUIRE(mutex.lock(direction::write) == fd_mutex::lock_result::in);
     CHECK(mutex.add_reference());
     CHECK_FALSE(mutex.drop_reference());
-    CHECK_FALSE(mutex.unlock(side::read));
-    CHECK_FALSE(mutex.unlock(side::write));
+    CHECK_FALSE(mutex.unlock(direction::read));
+    CHECK_FALSE(mutex.unlock(direction::write));
 }
 
 TEST_CASE("stage5 fd_mutex: closed once, it lets nobody in, and the last one out hears of it",
           "[TestMutexClose]") {
     fd_mutex mutex;
-    REQUIRE(mutex.lock(side::read) == fd_mutex::entry::in);
+    REQUIRE(mutex.lock(direction::read) == fd_mutex::lock_result::in);
     CHECK(mutex.close());
     CHECK_FALSE(mutex.close());
     CHECK(mutex.is_closed());
     CHECK_FALSE(mutex.add_reference());
-    CHECK(mutex.lock(side::read) == fd_mutex::entry::closed);
-    CHECK(mutex.lock(side::write) == fd_mutex::entry::closed);
-    CHECK_FALSE(mutex.unlock(side::read)); // close() has a reference as well
+    CHECK(mutex.lock(direction::read) == fd_mutex::lock_result::closed);
+    CHECK(mutex.lock(direction::write) == fd_mutex::lock_result::closed);
+    CHECK_FALSE(mutex.unlock(direction::read)); // close() has a reference as well
     CHECK(mutex.drop_reference());
 }
 
@@ -136,8 +136,8 @@ TEST_CASE("stage5 fd_mutex: closed at any moment, each that waits is told once a
                 life one;
                 group all;
                 for (int i = 0; i < 4; ++i) {
-                    all.go(use_side(one, side::read));
-                    all.go(use_side(one, side::write));
+                    all.go(use_side(one, direction::read));
+                    all.go(use_side(one, direction::write));
                     all.go(refer(one));
                 }
                 for (int i = 0; i < 2; ++i) all.go(close_it(one, round * 13 % 100));

@@ -52,7 +52,8 @@ task<> keep_until_error(conn to, std::string& text) {
 int option(const conn& of, int level, int name) {
     int value = -1;
     socklen_t size = sizeof value;
-    of.socket()->with_number([&](int fd) { return ::getsockopt(fd, level, name, &value, &size); });
+    of.socket()->with_descriptor(
+        [&](int fd) { return ::getsockopt(fd, level, name, &value, &size); });
     return value;
 }
 
@@ -112,7 +113,7 @@ TEST_CASE("stage5 net: a deadline for a closed connection is refused as Go does"
           "[TestConnClose]") {
     in_a_world(1, []() -> task<> {
         const tcp_ends both;
-        both.a.evict();
+        both.a.close_now();
         const auto wanted = "set tcp " + both.a.local_addr().to_string() + ": " + closed;
         expect_same(said(both.a.set_deadline(stage5_tools::past)), wanted);
         expect_same(said(both.a.set_read_deadline(stage5_tools::past)), wanted);
@@ -143,7 +144,7 @@ TEST_CASE("stage5 net: half a close of a connection that was reset fails as shut
     in_a_world(2, []() -> task<> {
         const tcp_ends both;
         stage5_tools::reset_at_close(both.b);
-        both.b.evict();
+        both.b.close_now();
         co_await keep_read(both.a, *std::make_unique<std::string>());
         const auto wanted = "close " + ends_of(both.a) +
                             ": shutdown: transport endpoint is not connected";
@@ -171,7 +172,7 @@ TEST_CASE("stage5 net: a read that waits ends when the peer closes", "[TestClose
         group readers;
         readers.go(keep_read(both.a, got));
         co_await sleep_for(1ms);
-        both.b.evict();
+        both.b.close_now();
         co_await readers.wait();
         expect_same(got, "");
     });
@@ -204,11 +205,11 @@ TEST_CASE("stage5 net: a reset is an error and not the end of the stream",
         group readers;
         readers.go(keep_read(both.a, got));
         co_await sleep_for(1ms);
-        both.b.evict();
+        both.b.close_now();
         co_await readers.wait();
         expect_same(got, "read " + who + ": read: connection reset by peer");
         expect_same(ends_of(both.a), who); // the kernel knows no longer
-        both.a.evict();
+        both.a.close_now();
         expect_same(co_await read_once(both.a), "read " + who + ": " + closed);
     });
 }
@@ -218,7 +219,7 @@ TEST_CASE("stage5 net: a reset has a number, is no timeout and is not our own cl
     in_a_world(1, []() -> task<> {
         const tcp_ends both;
         stage5_tools::reset_at_close(both.b);
-        both.b.evict();
+        both.b.close_now();
         const auto got = co_await both.a.read();
         expect(!got && got.error().number() == ECONNRESET, "its number");
         expect(!got && !got.error().is_timeout() && !got.error().is_closed(), "its kind");

@@ -4,13 +4,13 @@
 /// needed memory gets an exception or an error. All others end, nothing ends the process, and no
 /// frame and no descriptor is left.
 
-#include "stage5_coroutines/bufio.hpp"
-#include "stage5_coroutines/chan.hpp"
-#include "stage5_coroutines/dial.hpp"
-#include "stage5_coroutines/lookup.hpp"
+#include "stage5_coroutines/net/bufio.hpp"
+#include "stage5_coroutines/net/dial.hpp"
+#include "stage5_coroutines/net/lookup.hpp"
+#include "stage5_coroutines/runtime/chan.hpp"
 #include "stage5_coroutines/server.hpp"
 #include "stage5_coroutines/signals.hpp"
-#include "stage5_coroutines/trace.hpp"
+#include "stage5_coroutines/syscall/trace.hpp"
 #include "stages/allocations.hpp"
 #include "stages/serve_without_memory.hpp"
 #include "stages/stage5_tools.hpp"
@@ -44,7 +44,7 @@ template <typename Socket>
 class closed_at_end {
 public:
     explicit closed_at_end(Socket which) : which_(std::move(which)) {}
-    ~closed_at_end() { which_.evict(); }
+    ~closed_at_end() { which_.close_now(); }
     closed_at_end(const closed_at_end&) = delete;
     closed_at_end& operator=(const closed_at_end&) = delete;
 
@@ -109,7 +109,7 @@ task<> send_much(conn to) {
     if (all)
         static_cast<void>(to.close_write());
     else
-        to.evict();
+        to.close_now();
 }
 
 task<> exchange_much(conn with, wait_group& others) {
@@ -288,7 +288,7 @@ TEST_CASE("stage5: wherever a single allocation fails, only the coroutine that n
 }
 
 TEST_CASE("stage5: a line of the trace for which there is no memory is missing, and nothing else") {
-    REQUIRE(stage5::trace::start("/dev/null"));
+    REQUIRE(stage5::trace::start("/dev/null").has_value());
     CHECK(fail_everywhere(little, how_often::once) > 50);
     stage5::trace::on = false;
 }

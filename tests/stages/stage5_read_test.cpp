@@ -85,7 +85,7 @@ TEST_CASE("stage5 read: of nothing returns at once, of a fresh connection and of
         expect_same(co_await reads_of_nothing(both.b), "ok, ok");
         static_cast<void>(both.b.set_read_deadline(stage5_tools::past));
         expect_same(co_await reads_of_nothing(both.b), "ok, ok"); // before the deadline counts
-        both.b.evict();
+        both.b.close_now();
         const auto after_close = co_await both.b.read(0);
         expect(!after_close && after_close.error().is_closed(), "but not before closing does");
     });
@@ -182,7 +182,7 @@ TEST_CASE("stage5 read: an end or a reset that comes along with bytes is found b
             co_await readers.wait();
             expect_same(got, "last");
             stage5_tools::reset_at_close(both.a);
-            both.a.evict();
+            both.a.close_now();
             expect_same((co_await read_once(both.b)), "end");
         });
 }

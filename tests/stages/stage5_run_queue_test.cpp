@@ -1,10 +1,10 @@
 /// \file
 /// What other threads see of a worker's queue.
 
-#include "stage5_coroutines/run_queue.hpp"
+#include "stage5_coroutines/runtime/run_queue.hpp"
 
 #include "harness/catch.hpp"
-#include "stage5_coroutines/runnable.hpp"
+#include "stage5_coroutines/runtime/runnable.hpp"
 
 #include <algorithm>
 #include <atomic>

@@ -3,7 +3,7 @@
 /// wait.
 
 #include "harness/proc.hpp"
-#include "stage5_coroutines/chan.hpp"
+#include "stage5_coroutines/runtime/chan.hpp"
 #include "stages/stage5_tools.hpp"
 
 #include <unistd.h>
@@ -110,7 +110,7 @@ TEST_CASE("stage5 scheduler: nothing runs while all wait") {
         expect(used < 0.05, std::to_string(used) + " of a core");
         const bool all = co_await comes_true([&] { return slept == 100; });
         expect(all, "all wake up");
-        both.a.evict();
+        both.a.close_now();
         co_await waiting.wait();
     });
 }
@@ -122,7 +122,8 @@ TEST_CASE("stage5 scheduler: who gives way but never waits does not keep descrip
         group reader;
         reader.go(keep_read(both.a, got));
         co_await sleep_for(1ms);
-        both.b.socket()->with_number([](int fd) { return ::write(fd, "now", 3) == 3 ? 0 : -1; });
+        both.b.socket()->with_descriptor(
+            [](int fd) { return ::write(fd, "now", 3) == 3 ? 0 : -1; });
         const harness::deadline end(harness::must_happen);
         while (got.empty() && !end.over()) co_await yield();
         expect_same(got, "now");

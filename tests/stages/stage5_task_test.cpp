@@ -2,7 +2,7 @@
 /// Coroutines and the threads that run them: each runs once, nothing recurses, an exception stays
 /// where it is, who waits costs nothing.
 
-#include "stage5_coroutines/chan.hpp"
+#include "stage5_coroutines/runtime/chan.hpp"
 #include "stages/stage5_tools.hpp"
 
 #include <algorithm>
@@ -97,9 +97,10 @@ constexpr bool are_awaited_where_made = ((awaited_where_made<Calls> &&
 
 TEST_CASE("stage5: calls and tasks are awaited in the expression that makes them") {
     using namespace stage5;
-    STATIC_REQUIRE(are_awaited_where_made<net::named<read_call>, net::named<borrowing_read_call>,
-                                          net::named<write_call>, net::named<accept_call>,
-                                          net::named<close_call>, writable_call>);
+    STATIC_REQUIRE(
+        are_awaited_where_made<net::net_call<read_call>, net::net_call<borrowing_read_call>,
+                               net::net_call<write_call>, net::net_call<accept_call>,
+                               net::net_call<close_call>, writable_call>);
     STATIC_REQUIRE(
         are_awaited_where_made<task<>, task<int>, chan<int>::receiving, sleeping, yielding>);
 }

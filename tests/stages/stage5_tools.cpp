@@ -4,7 +4,8 @@
 #include "stages/stage5_tools.hpp"
 
 #include "harness/proc.hpp"
-#include "stage5_coroutines/dial.hpp"
+#include "stage5_coroutines/net/dial.hpp"
+#include "stage5_coroutines/syscall/socket.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -217,13 +218,13 @@ task<std::string> write_until_error(conn to) {
 
 int number_of(const conn& which) {
     int number = -1;
-    which.socket()->with_number([&](int fd) { return number = fd, 0; });
+    which.socket()->with_descriptor([&](int fd) { return number = fd, 0; });
     return number;
 }
 
 void reset_at_close(const conn& which) {
     const linger now{1, 0};
-    which.socket()->with_number(
+    which.socket()->with_descriptor(
         [&](int fd) { return ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now); });
 }
 

@@ -6,12 +6,14 @@
 
 #include "harness/catch.hpp"
 #include "harness/limits.hpp"
-#include "stage5_coroutines/fd.hpp"
-#include "stage5_coroutines/frame_cache.hpp"
-#include "stage5_coroutines/net.hpp"
-#include "stage5_coroutines/scheduler.hpp"
-#include "stage5_coroutines/task.hpp"
-#include "stage5_coroutines/wait_group.hpp"
+#include "stage5_coroutines/net/conn.hpp"
+#include "stage5_coroutines/net/listener.hpp"
+#include "stage5_coroutines/poll/fd.hpp"
+#include "stage5_coroutines/runtime/frame_cache.hpp"
+#include "stage5_coroutines/runtime/scheduler.hpp"
+#include "stage5_coroutines/runtime/task.hpp"
+#include "stage5_coroutines/runtime/time.hpp"
+#include "stage5_coroutines/runtime/wait_group.hpp"
 
 #include <atomic>
 #include <chrono>

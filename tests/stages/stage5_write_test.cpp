@@ -47,7 +47,7 @@ task<> read_slowly(conn from, std::size_t wanted, std::size_t& got) {
 /// As little room as there can be.
 void shrink(const conn& sender) {
     const int smallest = 1;
-    sender.socket()->with_number([&](int fd) {
+    sender.socket()->with_descriptor([&](int fd) {
         return ::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &smallest, sizeof smallest);
     });
 }
@@ -71,7 +71,7 @@ TEST_CASE("stage5 write: a peer that takes nothing tries a write's patience, and
         others.go(keep_write(both.a, says));
         co_await sleep_for(30ms);
         expect_same(says, "");
-        both.a.evict();
+        both.a.close_now();
         co_await others.wait();
         expect_same(says, "write " + ends_of(both.a) + ": " + closed);
         const auto got = co_await stage5_tools::read_all(both.b);
@@ -99,7 +99,7 @@ TEST_CASE("stage5 write: a write that waited and went well leaves no deadline be
             writer.go(keep_write(a, says));
             co_await sleep_for(260ms); // a deadline that was left would end it
             expect_same(says, "");
-            a.evict();
+            a.close_now();
             co_await writer.wait();
             expect(says.ends_with(closed), says);
         });

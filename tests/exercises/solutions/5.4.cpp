@@ -1,10 +1,11 @@
 /// \file
 /// Exercise 5.4: passes on what it gets to another server, and back: proxy LISTEN ADDRESS.
 
-#include "dial.hpp"
-#include "net.hpp"
-#include "runtime.hpp"
-#include "task.hpp"
+#include "net/conn.hpp"
+#include "net/dial.hpp"
+#include "net/listener.hpp"
+#include "program.hpp"
+#include "runtime/task.hpp"
 
 #include <fmt/format.h>
 
@@ -26,8 +27,8 @@ task<> pass_on(net::conn from, net::conn to) {
         }
         if (!co_await to.write(*some)) break;
     }
-    from.evict(); // an error ends both directions
-    to.evict();
+    from.close_now(); // an error ends both directions
+    to.close_now();
 }
 
 task<> handle(net::conn client, std::string behind) {

@@ -69,7 +69,7 @@ void put(std::size_t me, std::uint8_t coroutine) {
     if (many != 0 && the_idle->has_sleeper()) the_idle->wake(1, interrupt);
 }
 
-/// scheduler::look, without the poller. \return a coroutine, or 0
+/// scheduler::find_without_stealing, without the poller. \return a coroutine, or 0
 std::uint8_t look(std::size_t me) {
     return static_cast<std::uint8_t>(step({"looks"}, {}, [=](world& w) {
         if (w.next[me] != 0) return std::exchange(w.next[me], std::uint8_t{0});
@@ -92,10 +92,10 @@ std::uint8_t steal(std::size_t me) {
     }));
 }
 
-/// scheduler::find, without its rest. \return a coroutine, or 0
+/// scheduler::find_runnable, without its sleep. \return a coroutine, or 0
 std::uint8_t find(std::size_t me) {
     if (const auto found = look(me); found != 0) return found;
-    if (the_idle->look([me](std::int64_t delay) { poll(me, delay); }))
+    if (the_idle->try_poll([me](std::int64_t delay) { poll(me, delay); }))
         if (const auto found = look(me); found != 0) return found;
     return steal(me);
 }
@@ -124,7 +124,7 @@ std::uint32_t retake() {
     const auto taken = step({"retakes"}, {}, [](world& w) {
         const set before = w.global;
         for (std::size_t i = 0; i < workers; ++i)
-            if (std::exchange(w.seen_turns[i], w.turns[i]) == w.turns[i])
+            if (std::exchange(w.seen_tick[i], w.turns[i]) == w.turns[i])
                 w.global |= bit(std::exchange(w.next[i], std::uint8_t{0}));
         return std::popcount(w.global) - std::popcount(before);
     });
@@ -161,7 +161,7 @@ actor worker(std::size_t number) {
                     next = find(number);
                     if (next == 0) next = rests;
                 } else if (phase == rests) {
-                    the_idle->rest(has_work, [=](std::int64_t delay) { poll(number, delay); });
+                    the_idle->sleep(has_work, [=](std::int64_t delay) { poll(number, delay); });
                 } else {
                     run(number, static_cast<std::uint8_t>(phase));
                 }

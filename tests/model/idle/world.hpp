@@ -29,7 +29,7 @@ struct world {
     // The scheduler.
     std::array<std::uint8_t, most_workers> next{}; ///< a coroutine's number; 0: none
     std::array<std::uint8_t, most_workers> turns{};
-    std::array<std::uint8_t, most_workers> seen_turns{}; ///< sysmon's
+    std::array<std::uint8_t, most_workers> seen_tick{}; ///< sysmon's
     std::array<set, most_workers> queue{};
     set global = 0;
     std::array<std::uint8_t, most_workers> phase{}; ///< of each worker

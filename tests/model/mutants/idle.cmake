@@ -1,4 +1,4 @@
-begin_mutants(stage5 ${stage5_dir}/idle.hpp)
+begin_mutants(stage5 ${stage5_dir}/runtime/idle.hpp)
 
 mutant("no second look before polling" "while all workers sleep"
        [[stopping() || has_work();]]

@@ -1,4 +1,4 @@
-begin_mutants(stage4 ${stage4_dir}/poll_desc.hpp)
+begin_mutants(stage4 ${stage4_dir}/runtime/poll_desc.hpp)
 
 mutant("no recheck between wait and parking" "though it is closed"
        [[auto status = check(s);
@@ -27,8 +27,8 @@ mutant("an edge that came before waiting is forgotten" "though an edge has come"
             if (BROKEN) continue;]])
 
 mutant("waking without compare-and-swap" "who has not parked is woken"
-       [[if (g.compare_exchange_strong(old, life(sequence) | (io_ready ? ready : nil)))]]
-       [[const word wanted = life(sequence) | (io_ready ? ready : nil);
+       [[if (g.compare_exchange_strong(old, generation_of(sequence) | (io_ready ? ready : nil)))]]
+       [[const word wanted = generation_of(sequence) | (io_ready ? ready : nil);
         if (BROKEN ? (g.store(wanted), true) : g.compare_exchange_strong(old, wanted))]])
 
 mutant("a deadline takes an edge back" "though an edge has come"
@@ -40,24 +40,24 @@ mutant("the number stays the same when a life ends" "a stale event wakes somebod
        [[sequence() + (BROKEN ? 0 : 1);]])
 
 mutant("nobody looks at the number" "leaves `ready` behind"
-       [[if ((old & ~state_mask) != life(sequence)) return nullptr;]]
-       [[if (!BROKEN && (old & ~state_mask) != life(sequence)) return nullptr;]])
+       [[if ((old & ~state_mask) != generation_of(sequence)) return nullptr;]]
+       [[if (!BROKEN && (old & ~state_mask) != generation_of(sequence)) return nullptr;]])
 
 mutant("an old event ends a new stream" "ends the next stream"
        [[while (old >> 32 == sequence) {]]
        [[while (BROKEN || old >> 32 == sequence) {]])
 
 mutant("an announced end or urgent data is forgotten" "though an edge has come"
-       [[if (cuts_reads) wanted]]
-       [[if (!BROKEN && cuts_reads) wanted]])
+       [[if (stops_short) wanted]]
+       [[if (!BROKEN && stops_short) wanted]])
 
 mutant("close wakes first and says so then" "though it is closed"
        [[info_.fetch_or(closing_bit);]]
        [[if (BROKEN)
-        for (const side s : {side::read, side::write})
+        for (const direction s : {direction::read, direction::write})
             if (auto* const w = unblock(s, false, sequence())) wake(*w);
     info_.fetch_or(closing_bit);
-    if (BROKEN) return deadline_of(side::read).store(0), deadline_of(side::write).store(0);]])
+    if (BROKEN) return deadline_of(direction::read).store(0), deadline_of(direction::write).store(0);]])
 
 mutant("close leaves the deadline there" "a deadline fires early"
        [[deadline_of(s).store(0);]]
