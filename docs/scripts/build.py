@@ -19,6 +19,7 @@ AWESOME = Path("/usr/share/doxygen-awesome-css")
 THEME = ["doxygen-awesome.css", "doxygen-awesome-sidebar-only.css",
          "doxygen-awesome-sidebar-only-darkmode-toggle.css"]
 TOGGLE = "doxygen-awesome-darkmode-toggle.js"
+LAB = ["lab.css", "lab.js", "lab_model.js"]  # for one page, docs/*/lab.md, which takes them in itself
 
 LANGUAGES = {
     "en": {"LANGUAGE": "English", "NAME": "Go's netpoller in C++",
@@ -91,7 +92,7 @@ def stages():
 def settings(language):
     """What Doxyfile finds in its environment for a language."""
     theme = [str(AWESOME / name) for name in THEME if (AWESOME / name).exists()]
-    files = ["docs/theme/site.js"]
+    files = ["docs/theme/site.js", *(f"docs/theme/{name}" for name in LAB)]
     if (AWESOME / TOGGLE).exists():
         files.append(str(AWESOME / TOGGLE))
     programs = LANGUAGES[language]["PROGRAMS"]

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Writes what pages take in with \\htmlinclude: the map of the stages, the differences between them,
-their listings, diagrams, timelines, plots. generate.py DIRECTORY LANGUAGE does so for a look at it."""
+their listings, diagrams, timelines, plots, the laboratory's questions. generate.py DIRECTORY LANGUAGE
+does so for a look at it."""
 
 import html
 import re
@@ -55,6 +56,12 @@ def plots(language):
     return sorted((ROOT / "docs/measured").glob(f"*.{language}.svg"))
 
 
+def question(path):
+    """A question of the laboratory: its operations with their answers. docs/theme/lab.js reads them."""
+    return (f'<pre class="verbatim question" data-question="{path.stem}">'
+            f"{html.escape(path.read_text(), quote=False)}</pre>\n")
+
+
 def write_all(language, directory):
     (directory / "map.html").write_text(stage_map(language))
     (directory / "measured.html").write_text(measured.fragment(language, plots(language)))
@@ -68,6 +75,8 @@ def write_all(language, directory):
         (directory / f"{path.stem}.html").write_text(draw(path, language))
     for path in sorted((ROOT / "docs/transcripts").glob("*.json")):
         (directory / f"{path.stem}.html").write_text(timeline.fragment(path, language))
+    for path in sorted((ROOT / "docs/lab").glob("*.txt")):
+        (directory / f"lab_{path.stem}.html").write_text(question(path))
 
 
 if __name__ == "__main__":
