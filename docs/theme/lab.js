@@ -12,7 +12,7 @@
     const WORDS = {
         en: {
             lab: "The epoll laboratory",
-            question: "Question", free: "none: try for yourself", next: "Next step", end: "To the answer",
+            question: "Question", free: "none: try for yourself", play: "Play it", next: "Next step", end: "To the answer",
             undo: "Undo", restart: "Start again", step: (at, all) => `step ${at} of ${all}`,
             keys: "Keys: → next step, ← undo, Home start again, w epoll_wait",
             make: "New sockets", client: "The client of", program: "The program, number", ctl: "epoll_ctl for the number",
@@ -30,7 +30,7 @@
             set: "Interest set", columns: ["number", "socket", "events", "mode"], noEntries: "empty",
             ofListener: "listener", modeLevel: "level", modeEdge: "edge", modeOneshot: "one-shot", disabled: "disabled",
             closedNumber: "closed", otherSocket: "now another socket's",
-            list: "Ready list", listEmpty: "empty", last: "The last epoll_wait", none: "not called yet",
+            list: "Ready list, the front first", listEmpty: "empty", last: "The last epoll_wait", none: "not called yet",
             blocked: name => `${name} is blocked`, by: name => name ? ` (thread ${name})` : "",
             log: "What happened", noLog: "Nothing yet. Choose a question, or make a socket.",
             answer: "Answer", more: "The code and its test",
@@ -42,7 +42,7 @@
                 drained: "Nothing is left: EAGAIN. Now an edge-triggered program may wait.",
                 clientDrained: "Nothing is there for the client: EAGAIN.",
                 end: "0: the end of the stream.", reset: "ECONNRESET. The error is reported once.",
-                written: (n, unread) => `${n} bytes are written; ${unread} messages are unread.`,
+                written: (n, unread) => `${n} bytes are written. Messages that the client has not read: ${unread}.`,
                 full: "The send buffer is full: EAGAIN.",
                 shut: "The end of the stream is announced behind the bytes.",
                 clientClosed: "The client closes its socket.",
@@ -77,10 +77,10 @@
         },
         zh: {
             lab: "epoll 实验室",
-            question: "问题", free: "不选，自己试", next: "下一步", end: "直接看答案",
+            question: "问题", free: "不选，自己试", play: "在实验室里执行", next: "下一步", end: "直接看答案",
             undo: "撤销", restart: "重新开始", step: (at, all) => `第 ${at} 步，共 ${all} 步`,
             keys: "按键：→ 下一步，← 撤销，Home 重新开始，w 调用 epoll_wait",
-            make: "新建套接字", client: "客户端", program: "程序，描述符", ctl: "对该描述符调用 epoll_ctl",
+            make: "新建套接字", client: "客户端", program: "程序，描述符", ctl: "epoll_ctl，描述符",
             waiting: "epoll_wait", bytes: "字节", max: "最多",
             sends: "发送", reads: "读取", shuts: "关闭发送方向", closes: "关闭连接",
             level: "水平触发", edge: "边缘触发（ET）", oneshot: "ONESHOT",
@@ -95,7 +95,7 @@
             set: "关注集合", columns: ["描述符", "套接字", "事件", "模式"], noEntries: "空",
             ofListener: "监听", modeLevel: "水平触发", modeEdge: "边缘触发", modeOneshot: "一次性", disabled: "已停用",
             closedNumber: "已关闭", otherSocket: "已属于另一个套接字",
-            list: "就绪列表", listEmpty: "空", last: "最近一次 epoll_wait", none: "还没有调用",
+            list: "就绪列表（前端在先）", listEmpty: "空", last: "最近一次 epoll_wait", none: "还没有调用",
             blocked: name => `${name} 阻塞中`, by: name => name ? `（线程 ${name}）` : "",
             log: "发生了什么", noLog: "还没有操作。选一个问题，或者新建一个套接字。",
             answer: "答案", more: "代码与测试",
@@ -227,7 +227,7 @@
                 answer, operations: lines.map(each => each.split(" = ")[0])};
         });
         for (const each of questions) {
-            const button = make("button", {type: "button", className: "play", textContent: `▶ ${words.next}`});
+            const button = make("button", {type: "button", className: "play", textContent: `▶ ${words.play}`});
             button.addEventListener("click", () => {
                 choose(each.name);
                 root.scrollIntoView({block: "start"});
@@ -392,6 +392,7 @@
         const atEnd = question !== null && at === all;
         controls.next.disabled = controls.end.disabled = !question || atEnd;
         controls.next.textContent = question && !atEnd ? `${words.next}: ${question.operations[at]}` : words.next;
+        view.title.textContent = question ? question.title : "";
         view.progress.textContent = question ? words.step(at, all) : "";
         view.answer.hidden = !atEnd;
         view.answer.dataset.question = atEnd ? question.name : "";
@@ -402,11 +403,12 @@
         view.answer.replaceChildren(text);
     }
 
-    // Options that are still there stay chosen.
+    // What is new is chosen; otherwise what was chosen stays, if it is still there.
     function offer(select, values) {
-        const chosen = select.value;
         const shown = [...select.options].map(each => each.value);
         if (shown.join() === values.join()) return;
+        const added = values.filter(each => !shown.includes(each));
+        const chosen = added.length > 0 ? added[added.length - 1] : select.value;
         select.replaceChildren(...values.map(each => make("option", {value: each, textContent: each})));
         select.value = values.includes(chosen) ? chosen : values[values.length - 1] || "";
     }
@@ -515,11 +517,12 @@
         controls.next.classList.add("next");
         controls.end.classList.add("to-end");
         view.progress = make("span", {className: "quiet progress"});
+        view.title = make("p", {className: "title"});
         view.told = make("p", {className: "told", "aria-live": "polite"});
         view.answer = make("div", {className: "answer", "aria-live": "polite", hidden: true});
         view.log = make("ol", {className: "log"});
         root.replaceChildren(
-            make("div", {className: "asked"}, make("label", {}, `${words.question}: `, controls.question)),
+            make("div", {className: "asked"}, make("label", {}, `${words.question}: `, controls.question), view.title),
             make("div", {className: "steps"}, controls.next, controls.end, controls.undo, controls.restart, view.progress),
             view.told, view.answer,
             make("div", {className: "bench"},

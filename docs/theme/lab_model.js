@@ -23,6 +23,7 @@ const epollLab = (() => {
 
     const READY = ["IN", "OUT", "RDHUP", "HUP", "ERR"]; // in the order in which answers name them
     const FLAGS = ["ET", "ONESHOT"];
+    const ON_NUMBERS = ["accept", "read", "write", "shutdown", "dup", "close", "ADD", "MOD", "DEL"];
     const FIRST_NUMBER = 4; // 0 to 2 are the standard streams, 3 is the epoll descriptor
     const THREADS = ["T1", "T2"];
 
@@ -64,6 +65,8 @@ const epollLab = (() => {
             if (first === "pair") return String(this.open(this.makeConnection().server));
             if (first === "listen") return this.listen();
             if (first === "connect") return this.connect();
+            if (/^[A-Z]$/.test(first)) return "EBADF"; // a client that is not there
+            if (!ON_NUMBERS.includes(first)) throw new Error(`no operation: ${words.join(" ")}`);
             const number = Number(second);
             if (!this.numbers.has(number)) return "EBADF";
             const file = this.numbers.get(number);
@@ -76,9 +79,8 @@ const epollLab = (() => {
             case "close": return this.close(number, file);
             case "ADD": return this.add(number, file, words.slice(2));
             case "MOD": return this.modify(number, file, words.slice(2));
-            case "DEL": return this.remove(number, file);
+            default: return this.remove(number, file);
             }
-            throw new Error(`no operation: ${words.join(" ")}`);
         }
 
         // ---- Sockets ---------------------------------------------------------------------------
@@ -260,6 +262,8 @@ const epollLab = (() => {
 
         // ERR and HUP are always reported, asked for or not.
         setEvents(entry, words) {
+            const unknown = words.find(each => ![...READY, ...FLAGS].includes(each));
+            if (unknown) throw new Error(`no event: ${unknown}`);
             entry.events = new Set([...words.filter(each => READY.includes(each)), "HUP", "ERR"]);
             [entry.edge, entry.oneshot] = FLAGS.map(each => words.includes(each));
             entry.disabled = false;

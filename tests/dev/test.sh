@@ -44,6 +44,9 @@ refuses exercise one
 refuses soak long
 refuses soak 1 9
 refuses soak 1 2 3
+refuses lab many
+refuses lab 0
+refuses lab 1 2 3
 refuses fuzz
 refuses fuzz nothing
 refuses fuzz timers long
