@@ -8,6 +8,13 @@
 /// it. The output has a line for each operation, and an empty line behind each script. With
 /// `--limits`, prints the two numbers that depend on how much memory this kernel counts for a
 /// message.
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -18,7 +25,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <fcntl.h>
 #include <fstream>
 #include <iostream>
 #include <map>
@@ -26,12 +32,7 @@
 #include <mutex>
 #include <sstream>
 #include <string>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <thread>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -101,7 +102,7 @@ std::uint32_t bit_of(const std::string& name) {
 std::string names_of(std::uint32_t events) {
     std::string text;
     for (const auto& each : event_names)
-        if ((events & each.bit) != 0) text += (text.empty() ? "" : "|") + std::string(each.name);
+        if ((events & each.bit) != 0) text.append(text.empty() ? "" : "|").append(each.name);
     return text;
 }
 
@@ -122,7 +123,8 @@ std::string text_of(const reported& found) {
     std::string text;
     for (int i = 0; i < found.count; ++i) {
         const auto& event = found.events[static_cast<std::size_t>(i)];
-        text += (i > 0 ? ", " : "") + std::to_string(event.data.fd) + ' ' + names_of(event.events);
+        text.append(i > 0 ? ", " : "").append(std::to_string(event.data.fd));
+        text.append(" ").append(names_of(event.events));
     }
     return text.empty() ? "nothing" : text;
 }
