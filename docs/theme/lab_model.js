@@ -17,7 +17,7 @@
 //   T1 waits 8, T2 waits 8     the same in a second and a third thread, without a timeout: "blocks" if
 //                              there is nothing to report
 //
-// What follows the kernel's names: fs/eventpoll.c and net/unix/af_unix.c of Linux 6.18.
+// Where the model follows a function of the kernel, a comment names it: fs/eventpoll.c, net/unix/af_unix.c.
 const epollLab = (() => {
     "use strict";
 

@@ -30,6 +30,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <ranges>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -45,7 +46,7 @@ constexpr int message_size = 60;
 constexpr std::chrono::microseconds a_moment{20};
 
 [[noreturn]] void fail(const std::string& what) {
-    std::cerr << "epoll_driver: " << what << ": errno " << errno << std::endl;
+    std::cerr << "epoll_driver: " << what << ": errno " << errno << '\n';
     std::_Exit(1);
 }
 
@@ -214,9 +215,9 @@ public:
             if (name == words_[0]) answer = thread->returned() ? thread->take_result() : "blocks";
         }
         // In the order in which the kernel wakes: the last to begin is the first.
-        for (auto name = waiting_.rbegin(); name != waiting_.rend(); ++name)
-            if (auto& thread = *threads_.at(*name); thread.begun() && thread.returned())
-                answer += "; " + *name + ": " + thread.take_result();
+        for (const auto& name : waiting_ | std::views::reverse)
+            if (auto& thread = *threads_.at(name); thread.begun() && thread.returned())
+                answer += "; " + name + ": " + thread.take_result();
         std::erase_if(waiting_, [this](const auto& name) { return !threads_.at(name)->begun(); });
         if (threads_.contains(words_[0]) && threads_.at(words_[0])->begun() &&
             std::ranges::find(waiting_, words_[0]) == waiting_.end())
@@ -355,7 +356,7 @@ void run(const std::vector<std::string>& lines) {
         alarm(60); // a script that hangs is a mistake in the driver
         script one;
         for (const auto& line : lines) std::cout << line << " = " << one.carry_out(line) << '\n';
-        std::cout << std::endl;
+        std::cout << '\n' << std::flush;
         std::_Exit(std::cout ? 0 : 1); // threads may still wait
     }
     int status = 0;
@@ -384,7 +385,7 @@ void print_limits() {
         ++capacity;
         if (is_writable(ends[0])) writable = capacity;
     }
-    std::cout << capacity << ' ' << writable << std::endl;
+    std::cout << capacity << ' ' << writable << '\n';
 }
 
 } // namespace
