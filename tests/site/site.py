@@ -193,6 +193,8 @@ def check_figures():
             complain(f"{path.name} has no place for what was measured")
         if text != figures.with_table(text, found, language):
             complain(f"{path.name} says otherwise than docs/measured/results.json: figures.py --write puts it right")
+        if text != figures.with_code(text):
+            complain(f"{path.name} shows code that is not in the sources: figures.py --write puts it right")
     print(f"{count} figures in pages, and the tables of the READMEs")
 
 
@@ -387,6 +389,7 @@ MISTAKES = [
     ("documented", "stage1_blocking/net/dial.hpp", "/// Connects to `where`; sleeps", "// Connects to"),
     ("figures", "docs/en/microseconds.md", "stage5/bare; us}", "stage6/bare; us}"),
     ("figures", "README.md", "| stage 3 |", "| stage three |"),
+    ("figures", "README.md", "co_await client->read();", "co_await client->write();"),
     ("languages", "docs/zh/microseconds.md", "stage5/bare; us}", "stage4/bare; us}"),
     ("articles", "docs/zh/article_server.md", "## Accept ", "## accept "),
     ("articles", "docs/articles.txt", "  小结\n", ""),
