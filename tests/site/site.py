@@ -357,6 +357,14 @@ def check_built():
     for name in sorted(names["en"] ^ names["zh"]):
         if not name.startswith(("dir_", "README")):  # where the languages' own files are listed
             complain(f"{name} was built in one language only")
+    for name in ("navtreedata.js", "menudata.js"):  # the sidebar and the menu are no HTML
+        for path in SITE.glob(f"*/{name}"):
+            for target in set(re.findall(r'"([\w]+\.html)', path.read_text())):
+                if not (path.parent / target).exists():
+                    complain(f"{path.relative_to(SITE)}: {target} leads nowhere")
+    for path in SITE.rglob("*.html"):
+        if "ilinebr" in path.read_text():
+            complain(f"{path.relative_to(SITE)} shows Doxygen's own markup: an apostrophe in backticks in a table?")
     from sources import source_page
     sources = sorted(ROOT.glob("stage[0-9]_*/**/*.[ch]pp"))
     for path in sources:
