@@ -11,7 +11,7 @@
 
     const WORDS = {
         en: {
-            lab: "The epoll laboratory",
+            lab: "The epoll laboratory", comma: ", ", space: " ",
             question: "Question", free: "none: try for yourself", play: "Play it", next: "Next step", end: "To the answer",
             undo: "Undo", restart: "Start again", step: (at, all) => `step ${at} of ${all}`,
             keys: "Keys: → next step, ← undo, Home start again, w epoll_wait",
@@ -76,7 +76,7 @@
             ambiguous: "The woken thread may look before all of this has happened; then it gets other events. This is not compared with the kernel.",
         },
         zh: {
-            lab: "epoll 实验室",
+            lab: "epoll 实验室", comma: "，", space: "",
             question: "问题", free: "不选，自己试", play: "在实验室里执行", next: "下一步", end: "直接看答案",
             undo: "撤销", restart: "重新开始", step: (at, all) => `第 ${at} 步，共 ${all} 步`,
             keys: "按键：→ 下一步，← 撤销，Home 重新开始，w 调用 epoll_wait",
@@ -186,7 +186,13 @@
         show();
     }
 
-    const perform = operation => change([...operations, operation]);
+    function perform(operation) {
+        change([...operations, operation]);
+        const {result} = steps[steps.length - 1];
+        if (!/^(pair|listen|accept|dup)/.test(operation) || !/^\d+$/.test(result)) return;
+        controls.number.value = result; // what was made is what the next call is probably about
+        showControls();
+    }
     const undo = () => operations.length > 0 && change(operations.slice(0, -1));
     const restart = () => change(question ? question.operations.slice(0, 1) : []);
     const nextStep = () => question && operations.length < question.operations.length
@@ -344,7 +350,7 @@
         const mode = [entry.edge ? words.modeEdge : words.modeLevel];
         if (entry.oneshot) mode.push(words.modeOneshot);
         if (entry.disabled) mode.push(words.disabled);
-        return mode.join(", ");
+        return mode.join(words.comma);
     }
 
     function numberOf(entry) {
@@ -376,13 +382,13 @@
     }
 
     function showLog() {
-        const items = steps.map(step => make("li", {}, make("code", {textContent: step.line}), " ", step.told.join(" ")));
+        const items = steps.map(step => make("li", {}, make("code", {textContent: step.line}), " ", step.told.join(words.space)));
         if (items.length > 0) items[items.length - 1].className = "newest";
         view.log.replaceChildren(...items.reverse());
         view.log.reversed = true;
         const newest = steps[steps.length - 1];
         view.told.dataset.line = newest ? newest.line : "";
-        view.told.replaceChildren(...(newest ? [make("code", {textContent: newest.line}), " ", newest.told.join(" ")]
+        view.told.replaceChildren(...(newest ? [make("code", {textContent: newest.line}), " ", newest.told.join(words.space)]
             : [words.noLog]));
     }
 
@@ -390,7 +396,7 @@
         controls.question.value = question ? question.name : "";
         const at = operations.length, all = question ? question.operations.length : 0;
         const atEnd = question !== null && at === all;
-        controls.next.disabled = controls.end.disabled = !question || atEnd;
+        for (const each of [controls.next, controls.end]) turnOff(each, !question || atEnd);
         controls.next.textContent = question && !atEnd ? `${words.next}: ${question.operations[at]}` : words.next;
         view.title.textContent = question ? question.title : "";
         view.progress.textContent = question ? words.step(at, all) : "";
@@ -417,14 +423,14 @@
         const numbers = new Set([...lab.numbers.keys(), ...lab.entries.map(entry => entry.number)]);
         offer(controls.number, [...numbers].sort((a, b) => a - b).map(String));
         offer(controls.client, [...lab.connections.keys()]);
-        for (const button of controls.ofNumber) button.disabled = numbers.size === 0;
-        for (const button of controls.ofClient) button.disabled = lab.connections.size === 0;
-        for (const [thread, button] of controls.threads)
-            button.disabled = lab.blocked.some(each => each.thread === thread);
+        for (const each of controls.ofNumber) turnOff(each, numbers.size === 0);
+        for (const each of controls.ofClient) turnOff(each, lab.connections.size === 0);
+        for (const [thread, each] of controls.threads)
+            turnOff(each, lab.blocked.some(waiter => waiter.thread === thread));
         const file = lab.numbers.get(Number(controls.number.value));
-        controls.accept.disabled = !file || !file.listens;
-        controls.connect.disabled = !lab.listener || lab.listener.numbers === 0;
-        controls.undo.disabled = controls.restart.disabled = operations.length === 0;
+        turnOff(controls.accept, !file || !file.listens);
+        turnOff(controls.connect, !lab.listener || lab.listener.numbers === 0);
+        for (const each of [controls.undo, controls.restart]) turnOff(each, operations.length === 0);
         controls.ctlNumber.textContent = controls.number.value || "–";
     }
 
@@ -441,9 +447,12 @@
 
     const view = {}, controls = {ofNumber: [], ofClient: [], threads: new Map()};
 
+    // Not `disabled`: a button that has the focus would lose it, and the keys with it.
+    const turnOff = (which, off) => which.setAttribute("aria-disabled", off);
+
     function button(text, action, list) {
         const made = make("button", {type: "button", textContent: text});
-        made.addEventListener("click", action);
+        made.addEventListener("click", () => made.getAttribute("aria-disabled") !== "true" && action());
         if (list) list.push(made);
         return made;
     }
@@ -543,7 +552,6 @@
         if (/^(SELECT|INPUT)$/.test(event.target.tagName)) return; // they have these keys for themselves
         event.preventDefault();
         actions[event.key]();
-        if (event.target.disabled) root.querySelector("button:not(:disabled)").focus(); // or the keys are lost
     }
 
     function begin() {

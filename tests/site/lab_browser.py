@@ -18,7 +18,7 @@ from browser import KEYS, SITE, Browser, Quiet
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "docs/theme/lab_model.js"
 LIMIT = 300_000  # bytes of the page and all that only this page loads
-BEYOND_QUESTIONS = ["pair", "ADD 4 IN OUT ET", "T1 waits 8", "A sends 60", "read 4 40", "wait 8"]
+BEYOND_QUESTIONS = ["pair", "ADD 4 IN OUT ET", "T1 waits 8", "T1 waits 8", "A sends 60", "read 4 40", "wait 8"]
 
 KEYS["home"] = "\ue011"
 
@@ -72,7 +72,7 @@ class Laboratory:
         """A button by what stands on it."""
         return self.browser.run("""const button = [...document.querySelectorAll('#lab_bench button')]
             .find(each => each.textContent === arguments[0]);
-            if (!button || button.disabled) return false;
+            if (!button || button.getAttribute('aria-disabled') === 'true') return false;
             button.click(); return true""", text)
 
     def choose(self, name):
@@ -123,7 +123,9 @@ class Laboratory:
         self.browser.run("""[...document.querySelectorAll('#lab_bench input')]
             .find(each => each.parentElement.innerText.trim() === 'OUT').click()""")
         self.push("ADD")
-        self.push(words[0])
+        self.push(words[0])  # returns at once
+        self.push(words[0])  # blocks
+        expect(not self.push(words[0]), f"{self.language}: a blocked thread can wait once more")
         for text in (words[1], "read", words[2]):
             expect(self.push(text), f"{self.language}: there is no button {text}")
         expect(self.log() == lines, f"{self.language}: the buttons did\n{self.log()}\nthe model answers\n{lines}")
