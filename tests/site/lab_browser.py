@@ -111,7 +111,7 @@ class Laboratory:
         expect(seen == wanted, f"{self.language}: keys lead to {seen}, not to {wanted}")
 
     def by_hand(self, lines):
-        """The same operations from buttons, from the address, and in the other language."""
+        """Does the same operations from buttons, from the address, and in the other language."""
         for given in (["no", "such thing"], ["pair", "read 4 999999999"]):
             self.open(given)
             expect(len(self.log()) == 1, f"{self.language}: {address(given)} is taken for operations")
