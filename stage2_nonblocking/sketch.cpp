@@ -5,6 +5,7 @@
 /// core. It has no timeouts and no graceful stop.
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@ int listen(in_port_t port) {
     const int fd = must(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket");
     const int on = 1;
     must(::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), "setsockopt");
+    must(::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), "setsockopt"); // for clients
     sockaddr_in address{AF_INET, htons(port), {htonl(INADDR_LOOPBACK)}, {}};
     socklen_t size = sizeof address;
     must(::bind(fd, reinterpret_cast<sockaddr*>(&address), size), "bind");
@@ -74,7 +76,7 @@ void netpoll(int listener) {
         const short events = unsent.empty() ? POLLIN : POLLOUT;
         list.push_back({fd, events, 0});
     }
-    ::poll(list.data(), list.size(), -1);
+    ::poll(list.data(), list.size(), -1); // if a signal ends it, none is ready
     for (const pollfd& each : list) {
         const auto serve = each.fd == listener ? accept_clients : handle;
         if (each.revents != 0) serve(each.fd);

@@ -6,6 +6,7 @@
 /// that never stops sending keeps the others waiting. It has no graceful stop.
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -26,10 +27,9 @@ int must(int result, const char* call) noexcept {
     std::exit(1);
 }
 
-using waiter = void (*)(int fd);
-constexpr waiter nil = nullptr; ///< no event has come, and nothing is parked
-void ready(int /*fd*/) {}       ///< an event has come; only the address is used
-
+using waiter = void (*)(int fd); ///< a callback
+constexpr waiter nil = nullptr;  ///< no event has come, and nothing is parked
+void ready(int /*fd*/) {}        ///< an event has come; only the address is used
 using steady = std::chrono::steady_clock;
 std::multimap<steady::time_point, int> deadlines; ///< by time; the listener's never comes
 
@@ -55,7 +55,7 @@ void block(int fd, waiter& word, waiter what) {
     word = what;
 }
 
-/// Calls what is parked for an event, or remembers the event. Go: netpollunblock
+/// On an event: calls the parked callback, or remembers the event. Go: netpollunblock
 void unblock(int fd, waiter& word) {
     if (word != nil && word != ready) return std::exchange(word, nil)(fd);
     word = ready;
@@ -65,6 +65,7 @@ int listen(in_port_t port) {
     const int fd = must(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket");
     const int on = 1;
     must(::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), "setsockopt");
+    must(::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), "setsockopt"); // for clients
     sockaddr_in address{AF_INET, htons(port), {htonl(INADDR_LOOPBACK)}, {}};
     socklen_t size = sizeof address;
     must(::bind(fd, reinterpret_cast<sockaddr*>(&address), size), "bind");
@@ -112,7 +113,7 @@ void netpoll() {
     const int n = ::epoll_wait(epfd, events, 64, 1000); // sleeps for a second at most
     for (int i = 0; i < n; ++i) {
         const int fd = events[i].data.fd;
-        if ((events[i].events & ~EPOLLOUT) != 0) unblock(fd, poll_descs[fd].rg);
+        if ((events[i].events & ~EPOLLOUT) != 0) unblock(fd, poll_descs[fd].rg); // HUP, ERR: both
         if ((events[i].events & ~EPOLLIN) != 0) unblock(fd, poll_descs[fd].wg);
     }
     while (deadlines.begin()->first <= steady::now()) { // wakes as an event does

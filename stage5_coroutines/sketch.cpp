@@ -3,6 +3,7 @@
 /// co_await parks the coroutine, and the thread returns to netpoll(). It forgets what 4 forgets.
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -24,10 +25,9 @@ int must(int result, const char* call) noexcept {
     std::exit(1);
 }
 
-using waiter = std::coroutine_handle<>;
+using waiter = std::coroutine_handle<>;     ///< a coroutine
 constexpr waiter nil = nullptr;             ///< no event has come, and nothing is parked
 const waiter ready = std::noop_coroutine(); ///< an event has come; only the address is used
-
 using steady = std::chrono::steady_clock;
 std::multimap<steady::time_point, int> deadlines; ///< by time; the listener's never comes
 
@@ -69,7 +69,7 @@ struct block {
 const auto readable = [](int fd) { return block{poll_descs[fd], poll_descs[fd].rg}; };
 const auto writable = [](int fd) { return block{poll_descs[fd], poll_descs[fd].wg}; };
 
-/// Resumes what is parked for an event, or remembers the event. Go: netpollunblock
+/// On an event: resumes the parked coroutine, or remembers the event. Go: netpollunblock
 void unblock(waiter& word) {
     if (word != nil && word != ready) return std::exchange(word, nil).resume();
     word = ready;
@@ -79,6 +79,7 @@ int listen(in_port_t port) {
     const int fd = must(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), "socket");
     const int on = 1;
     must(::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), "setsockopt");
+    must(::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), "setsockopt"); // for clients
     sockaddr_in address{AF_INET, htons(port), {htonl(INADDR_LOOPBACK)}, {}};
     socklen_t size = sizeof address;
     must(::bind(fd, reinterpret_cast<sockaddr*>(&address), size), "bind");
@@ -114,8 +115,7 @@ task handle(int fd) {
 task accept_clients(int listener) {
     while (true) {
         const int fd = ::accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd < 0) co_await readable(listener);
-        if (fd < 0) continue;
+        if (fd < 0 && co_await readable(listener)) continue;
         watch(fd);
         handle(fd);
     }
@@ -126,7 +126,7 @@ void netpoll() {
     const int n = ::epoll_wait(epfd, events, 64, 1000); // sleeps for a second at most
     for (int i = 0; i < n; ++i) {
         const int fd = events[i].data.fd;
-        if ((events[i].events & ~EPOLLOUT) != 0) unblock(poll_descs[fd].rg);
+        if ((events[i].events & ~EPOLLOUT) != 0) unblock(poll_descs[fd].rg); // HUP, ERR: both
         if ((events[i].events & ~EPOLLIN) != 0) unblock(poll_descs[fd].wg);
     }
     while (deadlines.begin()->first <= steady::now()) { // wakes as an event does
