@@ -12,6 +12,9 @@ fi
 # COLUMN: the cases that sketches.txt lists under it
 listed() { sed -nE "s/^$1 \| ([^|]*) \| .*/\1/p" "$known" | sort; }
 
+# Makes of each case that is read a name for Catch2, which separates names by commas
+quoted() { sed 's/,/\\,/g; s/..*/"&"/'; }
+
 # SPEC: runs these cases, and prints Catch2's report
 run() { "$build/tests/check_server" --server "$sketch {port}" --reporter xml "$1" || true; }
 
@@ -24,7 +27,7 @@ failures() {
 
 sketch=$(echo "$build/stage$2"_*/"stage$2_sketch")
 left_out=$(listed "$2\?")
-report=$(run "~[ours]$(sed 's/.\+/~"&"/' <<<"$left_out" | tr -d '\n')")
+report=$(run "~[ours]$(quoted <<<"$left_out" | sed 's/"/~"/' | tr -d '\n')")
 cases=$(grep -c '<TestCase ' <<<"$report") || true
 expected=$(listed "$2")
 failed=$(failures <<<"$report")
@@ -33,7 +36,7 @@ broken=0
 [[ $cases -gt 30 ]] || { echo "BROKEN: the cases did not run against stage $2's sketch"; broken=1; }
 while IFS= read -r name; do
     # Once more, alone: on a busy machine a client may have waited for something else.
-    [[ -n $(run "\"$name\"" | failures) ]] || continue
+    [[ -n $(run "$(quoted <<<"$name")" | failures) ]] || continue
     echo "BROKEN: stage $2's sketch fails, and sketches.txt does not say so: $name"
     broken=1
 done < <(comm -13 <(echo "$expected") <(echo "$failed") | grep .)
