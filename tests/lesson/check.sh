@@ -123,6 +123,27 @@ long_functions() {
         END { exit failed }' "$2"
 }
 
+# A sketch is one page that needs no other file, and the next sketch is a step from it.
+check_sketches() {
+    local n file before="" limit lines
+    for n in 1 2 3 4 5; do
+        file=$(stage "$n")/sketch.cpp || continue
+        [[ -e $file ]] || { complain "there is no $file"; continue; }
+        limit=$(promises "sketch $n" | cut -d ' ' -f 3)
+        lines=$(wc -l <"$file")
+        echo "$file: $lines lines (at most ${limit:=0})"
+        [[ $lines -le $limit ]] || complain "$file is longer than it may be"
+        ! grep '#include "' "$file" || complain "$file needs another file"
+        if [[ -n $before ]]; then
+            limit=$(promises "step $((n - 1)) $n" | cut -d ' ' -f 4)
+            lines=$(diff "$before" "$file" | grep -c '^[<>]') || true
+            echo "$before to $file: $lines lines differ (at most ${limit:=0})"
+            [[ $lines -le $limit ]] || complain "too much changes from $before to $file"
+        fi
+        before=$file
+    done
+}
+
 # Every stage explains itself in English and in Chinese, and neither says more than the other.
 check_readmes() {
     local directory chinese english
@@ -194,6 +215,7 @@ case $1 in
     rooms) check_rooms ;;
     diff) check_diff ;;
     size) check_size ;;
+    sketches) check_sketches ;;
     readmes) check_readmes ;;
     alone) check_alone "$3" "$4" ;;
     *) complain "there is no check '$1'" ;;
