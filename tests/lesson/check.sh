@@ -86,6 +86,28 @@ included() { # FILE: what it includes of its stage
 }
 room_of() { cut -d / -f 2 <<<"$1"; } # FILE: its room; its name if it is in none
 
+# Each hunk between two neighbouring sketches has a sentence, in both languages, and each sentence has a hunk.
+check_sentences() {
+    local n a b starts first text used
+    for n in 1 2 3 4; do
+        a=$(stage "$n") || continue
+        b=$(stage $((n + 1))) || continue
+        used=""
+        while IFS= read -r first; do
+            text=""
+            while IFS= read -r starts; do
+                [[ $first != "$starts"* ]] || text=$starts
+            done < <(awk -F ' [|] ' -v step="$n $((n + 1))" '$1 == step && NF == 4 { print $2 }' docs/sketches.txt)
+            [[ -n $text ]] || complain "docs/sketches.txt says nothing of the hunk from $a to $b that begins: $first"
+            used+=$text$'\n'
+        done < <(diff -U3 "$a/sketch.cpp" "$b/sketch.cpp" | awk '/^@@/ { waits = 1; next } waits && /^[-+]/ { print; waits = 0 }')
+        while IFS= read -r starts; do
+            grep -Fxq -- "$starts" <<<"$used" || complain "no hunk from $a to $b begins any more: $starts"
+        done < <(sed -n "s/^$n $((n + 1)) | \([^|]*[^ |]\) | .*/\1/p" docs/sketches.txt)
+        echo "from $a to $b: $(grep -c . <<<"$used") hunks with a sentence"
+    done
+}
+
 # A stage, a file and a function can be read at one sitting.
 check_size() {
     local name limit lines file long_file long_function
@@ -216,6 +238,7 @@ case $1 in
     diff) check_diff ;;
     size) check_size ;;
     sketches) check_sketches ;;
+    sentences) check_sentences ;;
     readmes) check_readmes ;;
     alone) check_alone "$3" "$4" ;;
     *) complain "there is no check '$1'" ;;

@@ -74,6 +74,12 @@ plant && sed -i '/return 0/d; /main/d' stage2_x/main.cpp
 expect 1 'too much changes' diff
 plant && rm stage2_x/main.cpp
 expect 1 'main.cpp is gone' diff
+plant && mkdir docs && printf '%s\n' 'int a;' >stage1_x/sketch.cpp && printf '%s\n' 'int b;' >stage2_x/sketch.cpp &&
+    echo '1 2 | -int a; | Another. | 另一个。' >docs/sketches.txt
+expect 0 '' sentences
+sed -i 's/int a/int c/' stage1_x/sketch.cpp
+expect 1 'begins: -int c;' sentences
+expect 1 'no hunk from stage1_x to stage2_x begins any more: -int a;' sentences
 plant && echo 'idea 1 2 main.cpp lost.cpp' >>tests/lesson/lesson.txt
 expect 1 'has the idea of stage 2 in lost.cpp' diff
 plant && sed -i '/^diff/d' tests/lesson/lesson.txt
