@@ -402,7 +402,7 @@ MISTAKES = [
     ("timelines", "docs/transcripts/stage3_byte_timeline.json", '"name": "recv"', '"name": "recvfrom"'),
     ("timelines", "docs/transcripts/stage5_byte_timeline.json", '"result": 8}', '"result": 9}'),
     ("symbols", "docs/en/concordance.md", "sysSocket,1.26.4}", "sysSocket}"),
-    ("symbols", "docs/zh/concordance.md", r"\go{net/net.go,OpError,1.26.4}", "OpError"),
+    ("symbols", "docs/zh/concordance.md", r"\go{runtime/proc.go,newproc,1.26.4}", "newproc"),
     ("tests", "docs/en/faults.md", "stage3: out of descriptors", "stage3: out of luck"),
     ("tests", "docs/zh/exercises.md", "stage3: out of descriptors", "stage3: out of luck"),
     ("documented", "stage3_epoll_lt/runtime/poller.hpp", "    /// Changes what `fd` is watched for.\n", ""),
@@ -412,8 +412,8 @@ MISTAKES = [
     ("languages", "docs/zh/microseconds.md", "stage5/bare; us}", "stage4/bare; us}"),
     ("articles", "docs/zh/article_server.md", "## Accept ", "## accept "),
     ("articles", "docs/articles.txt", "  小结\n", ""),
-    ("names", "docs/en/concordance.md", "`runtimeCtx`", "the number"),
-    ("names", "docs/zh/concordance.md", "netpollblockcommit,1.26.4}", "netpollblock,1.26.4}"),
+    ("names", "docs/en/concordance.md", "`assignBucket`", "and buckets"),
+    ("names", "docs/zh/concordance.md", "`waitReasonIOWait`", "等等"),
     ("names", "docs/article_names.txt", "article_lines\n", "article_lines\n  Shutdown\n"),
 ]
 
