@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import generate
+import lose
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build/docs"
@@ -91,7 +92,7 @@ def stages():
 def settings(language):
     """What Doxyfile finds in its environment for a language."""
     theme = [str(AWESOME / name) for name in THEME if (AWESOME / name).exists()]
-    files = ["docs/theme/site.js"]
+    files = ["docs/theme/site.js", "docs/theme/lose.js", "docs/theme/lose.css"]
     if (AWESOME / TOGGLE).exists():
         files.append(str(AWESOME / TOGGLE))
     programs = LANGUAGES[language]["PROGRAMS"]
@@ -157,6 +158,7 @@ def main():
     if failed:
         sys.exit(1)
     (BUILD / "html/index.html").write_text(CHOICE)
+    lose.write_scripts(BUILD / "html/lose")
     for language in LANGUAGES:
         for plot in generate.plots(language):
             shutil.copy(plot, BUILD / "html" / language / plot.name)

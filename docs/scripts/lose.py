@@ -204,7 +204,7 @@ WORDS = {
         "next reader": ("next reader", "下一个读的一方"),
     },
     "steps": {
-        "enter": ("begins a read", "开始一次读"),
+        "enter": ("begins its call", "开始调用"),
         "try": ("tries: recv()", "尝试：recv()"),
         "awake": ("is woken", "被唤醒"),
         "collect": ("epoll_wait() returns the event", "epoll_wait() 返回事件"),
@@ -257,6 +257,35 @@ WORDS = {
         "try 1": ("bytes", "读到字节"),
         "try 2": ("end of file", "文件结束"),
         "enter 0": ("already closed", "已关闭"),
+    },
+    "ui": {
+        "colon": (": ", "："),
+        "level": ("Level", "关卡"),
+        "before": ("Previous level", "上一关"),
+        "after": ("Next level", "下一关"),
+        "whose": ("Whose step is next?", "下一步由哪一方执行？"),
+        "undo": ("undo", "撤销"),
+        "restart": ("restart", "重来"),
+        "hint": ("hint", "提示"),
+        "begin": ("Choose who makes the first step.", "请选择由哪一方执行第一步。"),
+        "keys": ("Keys: a digit lets that thread make a step; u undoes it, r restarts, h gives a hint. The address holds "
+                 "the moment that you see: send it to somebody.",
+                 "按键：数字让对应的线程执行一步；u 撤销，r 重来，h 提示。地址栏里的链接记录了当前的局面，可以发给别人。"),
+        "history": ("Steps so far", "已执行的步骤"),
+        "done": ("has finished", "已结束"),
+        "upcoming": ("next: {what} of {name}", "下一步：{name} 的 {what}"),
+        "parked": ("parked, until a wake-up", "已挂起，等待唤醒"),
+        "waits": ("cannot continue yet: {what}", "暂时不能继续：{what}"),
+        "cannot": ("{who} cannot make a step now.", "{who}现在不能执行。"),
+        "undone": ("Undone: {what}", "已撤销：{what}"),
+        "quiet": ("No thread can continue, and nothing has been lost. Undo, or restart.",
+                  "所有线程都不能继续，什么也没有丢。请撤销或重来。"),
+        "lost": ("Lost in {n} steps: {what}.", "用 {n} 步丢掉了：{what}。"),
+        "hinted": ("Hint: {who} ({key})", "提示：{who}（{key}）"),
+        "hopeless": ("From here, nothing can be lost any more. Undo a step.", "从这里已经丢不掉了，请撤销。"),
+        "never": ("No state of this level is a loss: the explorer has tried them all.",
+                  "这一关没有一个状态是输：穷举程序已全部试过。"),
+        "missing": ("This level could not be loaded.", "这一关无法加载。"),
     },
     "violations": {
         "somebody sleeps for ever, though an edge has come":
@@ -361,7 +390,7 @@ def way(graph, language):
     return said, graph["violations"][here[-1]]
 
 
-LOSE = {"en": "Lost: {}.", "zh": "输了：{}。"}
+LOST = {"en": "Lost: {}.", "zh": "丢掉了：{}。"}
 NUMBERS = {
     "en": "{states:,} states, {steps:,} steps between them, {executions:.2g} interleavings. In none of them is anything "
           "lost.",
@@ -376,7 +405,7 @@ def fragment(number, language):
     steps, violation = way(graph, language)
     out = [f'<ol class="lose-way" data-level="{number}">']
     out += [f"<li>{html.escape(step)}</li>" for step in steps]
-    out.append(f"</ol><p><b>{html.escape(LOSE[language].format(word('violations', violation, language)))}</b></p>")
+    out.append(f"</ol><p><b>{html.escape(LOST[language].format(word('violations', violation, language)))}</b></p>")
     return "\n".join(out) + "\n"
 
 
