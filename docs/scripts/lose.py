@@ -55,11 +55,10 @@ def functions(text):
     found = {}
     for i, line in enumerate(lines):
         if match := re.search(r"basic_poll_desc<Atomic>::(\w+)\(", line):
-            begin = i - 1
-            while lines[begin].startswith("template"):
+            begin = i  # a return type or a parameter may stand on a line of its own
+            while not lines[begin - 1].startswith("template"):
                 begin -= 1
-            end = lines.index("}", i)
-            found[match.group(1)] = (begin + 2, lines[begin + 1:end + 1])
+            found[match.group(1)] = (begin + 1, lines[begin:lines.index("}", i) + 1])
         elif match := re.match(r"    (?:\[\[nodiscard\]\] )?[\w:*& ]+ \*?(\w+)\([^;]*\{", line):
             end = i if line.rstrip().endswith("}") else lines.index("    }", i)
             found[match.group(1)] = (i + 1, lines[i:end + 1])
@@ -104,6 +103,9 @@ class Source:
         return [line for _, line in frames]
 
 
+MOST_GONE = 10  # lines of a function that are shown struck through; more would hide what is left
+
+
 def compared(real, broken, names):
     """For each function a list of [line of the header that was run, line of the real one, text, mark]: the mark is
     - for what the level leaves out, + for what it has instead. 0: the line is not in that header."""
@@ -118,7 +120,9 @@ def compared(real, broken, names):
             else:
                 rows += [[0, real_begin + i, real_body[i], "-"] for i in range(i1, i2)]
                 rows += [[begin + j, 0, body[j], "+"] for j in range(j1, j2)]
-        shown[name] = rows
+        gone = sum(mark == "-" for _, _, _, mark in rows)
+        shown[name] = [row for row in rows
+                       if not re.fullmatch(r"\s*// \[\w+\]", row[2]) and (row[3] != "-" or gone <= MOST_GONE)]
     return shown
 
 
@@ -285,12 +289,14 @@ WORDS = {
         "hopeless": ("From here, nothing can be lost any more. Undo a step.", "从这里已经丢不掉了，请撤销。"),
         "never": ("No state of this level is a loss: the explorer has tried them all.",
                   "这一关没有一个状态是输：穷举程序已全部试过。"),
+        "yes": ("yes", "是"),
+        "no": ("no", "否"),
         "missing": ("This level could not be loaded.", "这一关无法加载。"),
     },
     "violations": {
         "somebody sleeps for ever, though an edge has come":
             ("the reader is parked, the socket has something to read, and nothing will wake the reader",
-             "读的一方已挂起，套接字里有内容可读，却再也没有谁来唤醒它"),
+             "读的一方已挂起，套接字有内容可读，却再也没有谁来唤醒它"),
         "somebody sleeps for ever, though it is closed":
             ("the reader is parked on a closed descriptor, and nothing will wake it",
              "读的一方挂起在已关闭的描述符上，再也没有谁来唤醒它"),
@@ -326,9 +332,15 @@ def word(kind, name, language):
     return WORDS[kind][name][("en", "zh").index(language)]
 
 
+# These of `also` are true or false.
+FLAGS = ["ended", "event", "next event", "in use by the next", "close has begun", "lock", "reader parks",
+         "next reader parks"]
+
+
 def words(language):
     """For the script."""
-    return {kind: {name: word(kind, name, language) for name in names} for kind, names in WORDS.items()}
+    said = {kind: {name: word(kind, name, language) for name in names} for kind, names in WORDS.items()}
+    return {**said, "flags": FLAGS}
 
 
 def value(atomic, text, language):

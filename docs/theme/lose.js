@@ -65,6 +65,13 @@
         return (bits.map(bit => words.bits[bit]).join(", ") || words.bits[""]) + life(found[1]);
     }
 
+    // The i-th value of a world: an atomic, or one of `also`.
+    function sharedValue(i, value) {
+        const name = graph.also[i - graph.atomics.length];
+        if (name === undefined) return valueOf(graph.values[value]);
+        return words.flags.includes(name) ? ui[value ? "yes" : "no"] : String(value);
+    }
+
     function returned(row, who, after, what) {
         if (!after) return "";
         const past = standing(after, who);
@@ -249,16 +256,19 @@
         const frames = stack.length ? [...stack].reverse() : [0]; // the innermost first
         column.box.replaceChildren(...frames.map((line, depth) =>
             functionText(line ? functionAt(line) : graph.shown[who], line, depth > 0)));
-        const lit = column.box.querySelector(".lit");
-        column.box.scrollTop = lit ? lit.offsetTop - column.box.clientHeight / 2 : 0;
+        scrollToLit(column.box);
+    }
+
+    function scrollToLit(box) {
+        const lit = box.querySelector(".lit");
+        box.scrollTop = lit ? lit.offsetTop - box.clientHeight / 2 : 0;
     }
 
     function show() {
         const {row} = here(), before = way.length > 1 ? way[way.length - 2].row : row;
         [...board.shared.children].forEach((chip, n) => {
             const i = board.shown[n];
-            const text = world => i < graph.atomics.length ? valueOf(graph.values[graph.worlds[world][i]])
-                : String(graph.worlds[world][i]);
+            const text = world => sharedValue(i, graph.worlds[world][i]);
             chip.lastChild.textContent = text(row[0]);
             chip.classList.toggle("changed", text(row[0]) !== text(before[0]));
         });
@@ -390,6 +400,7 @@
 
     window.addEventListener("DOMContentLoaded", () => {
         build();
+        new ResizeObserver(() => place.querySelectorAll(".code").forEach(scrollToLit)).observe(place);
         fromAddress();
     });
     window.addEventListener("hashchange", fromAddress);
