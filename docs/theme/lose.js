@@ -279,6 +279,12 @@
         board.steps.replaceChildren(...way.slice(1).map(moment => make("li", {textContent: moment.told})));
         board.told.textContent = board.text || (way.length > 1 ? here().told : ui.begin);
         showVerdict();
+        clearTimeout(board.address);
+        board.address = setTimeout(showAddress, 100);
+    }
+
+    // Not at every step: a browser ignores a page that changes its address too often.
+    function showAddress() {
         const hash = `#level${number}` + (way.length > 1 ? "-" + way.slice(1).map(m => m.who + 1).join("") : "");
         history.replaceState(null, "", hash);
         for (const link of document.querySelectorAll("a.language"))
@@ -383,6 +389,7 @@
             document.head.append(script);
             return;
         }
+        clearTimeout(board.address);
         number = level;
         graph = levels[level];
         way = [{row: graph.states[0]}];
