@@ -43,7 +43,8 @@ GAMES = [
     (None, "a byte, a deadline, and a close"),
 ]
 
-# What a column shows while its actor is outside of the header: the first of these that it calls.
+# What a column shows while its actor is outside of the header: what the level has changed, or the first of these
+# that the actor calls.
 FIRST_SHOWN = ["block", "close", "expire", "set_deadline", "unblock"]
 
 
@@ -150,8 +151,9 @@ def with_source(graph, text):
         for who in range(count):
             for line in graph["stacks"][state[1 + who]]:
                 visited[who][run.function_at(line)] = True
-    graph["shown"] = [next((name for name in FIRST_SHOWN if name in names), "") for names in visited]
     graph["code"] = compared(real, run, dict.fromkeys(name for names in visited for name in names))
+    first = [name for name, rows in graph["code"].items() if any(mark for _, _, _, mark in rows)] + FIRST_SHOWN
+    graph["shown"] = [next((name for name in first if name in names), "") for names in visited]
     return graph
 
 
@@ -233,6 +235,14 @@ WORDS = {
         "compare and swap": ("compare-and-swap of {name}: {was} → {is}", "{name} 的 CAS：{was} → {is}"),
         "failed": ("compare-and-swap of {name} fails: it is {was}", "{name} 的 CAS 失败：现在是 {was}"),
     },
+    "upcoming": {
+        "load": ("next: read {name}", "下一步：读 {name}"),
+        "store": ("next: store to {name}", "下一步：写 {name}"),
+        "exchange": ("next: exchange {name}", "下一步：交换 {name}"),
+        "or": ("next: set a bit of {name}", "下一步：置位 {name}"),
+        "and": ("next: clear a bit of {name}", "下一步：清位 {name}"),
+        "compare and swap": ("next: compare-and-swap of {name}", "下一步：{name} 的 CAS"),
+    },
     "also": {
         "bytes": ("bytes to read", "可读字节"),
         "held back": ("bytes behind urgent data", "紧急数据之后的字节"),
@@ -277,7 +287,7 @@ WORDS = {
                  "按键：数字让对应的线程执行一步；u 撤销，r 重来，h 提示。地址栏里的链接记录了当前的局面，可以发给别人。"),
         "history": ("Steps so far", "已执行的步骤"),
         "done": ("has finished", "已结束"),
-        "upcoming": ("next: {what} of {name}", "下一步：{name} 的 {what}"),
+        "upcoming": ("next: {what}", "下一步：{what}"),
         "parked": ("parked, until a wake-up", "已挂起，等待唤醒"),
         "waits": ("cannot continue yet: {what}", "暂时不能继续：{what}"),
         "cannot": ("{who} cannot make a step now.", "{who}现在不能执行。"),

@@ -101,8 +101,9 @@
         const label = standing(row, who)[0];
         if (label < 0) return ui.done;
         const [what, atomic] = graph.labels[label];
-        const said = atomic < 0 ? words.steps[what] : fill(ui.upcoming, {name: graph.atomics[atomic], what});
-        return mayRun(row, who) ? said : fill(what === "awake" ? ui.parked : ui.waits, {what: said});
+        if (atomic >= 0) return fill(words.upcoming[what], {name: graph.atomics[atomic]});
+        const kind = mayRun(row, who) ? "upcoming" : what === "awake" ? "parked" : "waits";
+        return fill(ui[kind], {what: words.steps[what]});
     }
 
     // What it has learnt in this round: what a plain store replaces, the code does not see.
@@ -227,7 +228,9 @@
         const rows = graph.code[name].map(([line, real, text, mark]) => {
             const indent = /^ */.exec(text)[0].length;
             const [code, comment] = /^(.*?)(\/\/.*)?$/.exec(text.trim()).slice(1);
-            const row = make("span", {className: "line"}, make("span", {}, code));
+            // It may be broken behind these, where a column is narrow.
+            const parts = code.split(/(?<=::|[(.])(?=\w)/).flatMap((part, i) => i ? [make("wbr"), part] : [part]);
+            const row = make("span", {className: "line"}, make("span", {}, ...parts));
             if (comment) row.append(make("i", {textContent: comment}));
             row.style.setProperty("--indent", indent);
             if (real) row.dataset.line = real;
@@ -298,7 +301,7 @@
         if (!over) return;
         if (lost === undefined) {
             board.verdict.replaceChildren(make("p", {textContent: ui.quiet}));
-            board.told.textContent += " " + ui.quiet;
+            board.told.append(make("span", {className: "heard", textContent: ". " + ui.quiet}));
             return;
         }
         const said = fill(ui.lost, {what: words.violations[graph.violations[lost]], n: way.length - 1});
@@ -309,7 +312,7 @@
             forward.addEventListener("click", () => start(number + 1, []));
             board.verdict.append(forward);
         }
-        board.told.textContent += " " + said;
+        board.told.append(make("span", {className: "heard", textContent: ". " + said}));
         solved(number);
     }
 
@@ -329,11 +332,15 @@
         board.text = "";
         if (advance(who)) {
             show();
-            const {root} = board.columns[who];
-            board.actors.scrollTo({left: root.offsetLeft - board.actors.offsetLeft, behavior: "auto"});
+            bringIntoView(board.columns[who].root);
         } else if (who < count()) {
             board.told.textContent = fill(ui.cannot, {who: actorName(who)});
         }
+    }
+
+    function bringIntoView(column) {
+        const seen = board.actors.getBoundingClientRect(), {left, right} = column.getBoundingClientRect();
+        if (left < seen.left || right > seen.right) board.actors.scrollLeft += left - seen.left;
     }
 
     function undo() {

@@ -62,15 +62,9 @@ actor a_byte() {
 /// So small that a person finds the way to a violation: levels of the page docs/en/lose.md.
 std::vector<scenario> smallest() {
     return {
-        {"a byte",
-         no_deadline,
-         {a_reader(), a_byte(), poller()},
-         all(ends(0, {got_all}))},
+        {"a byte", no_deadline, {a_reader(), a_byte(), poller()}, all(ends(0, {got_all}))},
 
-        {"a close",
-         no_deadline,
-         {a_reader(), closer()},
-         all(ends(0, {closed}))},
+        {"a close", no_deadline, {a_reader(), closer()}, all(ends(0, {closed}))},
 
         {"a deadline",
          with_deadline(2),
@@ -86,11 +80,6 @@ std::vector<scenario> smallest() {
          with_deadline(2),
          {a_reader(), a_byte(), poller(), clock(1), timers(), closer()},
          all(ends(0, {got_all, timed_out, closed}))},
-
-        {"a deadline and the next owner",
-         with_deadline(2),
-         {setter({3}), clock(1), timers(), closer(true), next_reader()},
-         all(ends(2, {none}))},
 
         {"an end, and the next owner",
          no_deadline,

@@ -296,7 +296,8 @@ def check_game():
                 complain(f"level {number} has {len(level['states'])} states, the explorer found {explored['states']}")
         for kind, names in [("actors", level["actors"]), ("also", level["also"]), ("violations", level["violations"]),
                             ("steps", [what for what, atomic, _ in level["labels"] if atomic < 0]),
-                            ("operations", [what for what, atomic, _ in level["labels"] if atomic >= 0])]:
+                            ("operations", [what for what, atomic, _ in level["labels"] if atomic >= 0]),
+                            ("upcoming", [what for what, atomic, _ in level["labels"] if atomic >= 0])]:
             for name in names:
                 if name not in lose.WORDS[kind]:
                     complain(f"docs/scripts/lose.py has no word for {name!r}, one of {kind}")

@@ -1,8 +1,8 @@
 #pragma once
 /// \file
 /// What takes the place of std::atomic in the protocols: every operation is a step of the actor
-/// that does it, sequentially consistent as those of the protocols are. A step knows the line of the
-/// protocol's header that makes it.
+/// that does it, sequentially consistent as those of the protocols are. A step knows the line of
+/// the protocol's header that makes it.
 
 #include "explorer.hpp"
 

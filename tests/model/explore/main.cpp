@@ -1,8 +1,8 @@
 /// \file
 /// Explores scenarios, and says what it has seen. `--bounded`, `--long`, `--misuses`: those of that
 /// list. `--scenario NAME`: of the list, only that one. `--finds TEXT`: succeeds if a violation is
-/// found that TEXT is a part of, for a protocol that has been broken; of the misuses, each must have
-/// such a violation. `--export FILE`: writes the graph of the scenario NAME instead, with the
+/// found that TEXT is a part of, for a protocol that has been broken; of the misuses, each must
+/// have such a violation. `--export FILE`: writes the graph of the scenario NAME instead, with the
 /// shortest way to a violation TEXT.
 
 #include "graph.hpp"
