@@ -137,8 +137,10 @@
         const heading = document.getElementById(`lose_${level}`).closest("h3, h2");
         const before = heading.nextElementSibling;
         const answer = before.nextElementSibling;
-        const after = answer.matches("details") ? answer.querySelector("p:last-of-type") : answer.nextElementSibling;
-        return {title: heading.textContent.trim(), before: before.innerHTML, after: after.innerHTML};
+        const title = heading.textContent.trim();
+        if (!answer.matches("details")) // the real code: how much has been tried
+            return {title, before: `${before.innerHTML} ${answer.innerHTML}`, after: ""};
+        return {title, before: before.innerHTML, after: answer.querySelector("p:last-of-type").innerHTML};
     }
 
     const board = {};

@@ -200,7 +200,7 @@ class Reader:
             if level["lost"]:
                 self.lose(what, path.stem, level["lost"])
             else:
-                self.cannot_lose(what)
+                self.cannot_lose(what, level["explored"]["states"])
         self.moments(language)
         elsewhere = self.browser.run("return performance.getEntriesByType('resource').map(entry => entry.name)"
                                      ".filter(name => !name.startsWith(location.origin + '/'))")
@@ -223,7 +223,9 @@ class Reader:
         self.expect(won, f"{what} is not lost by the explorer's own interleaving")
         self.expect(steps == listed, f"{what}: the board says {steps}, the page {listed}")
 
-    def cannot_lose(self, what):
+    def cannot_lose(self, what, states):
+        said = self.browser.run("return document.querySelector('.lose .before').textContent")
+        self.expect(f"{states:,}" in said, f"{what} does not say how many states were tried: {said}")
         for keys in ("1111111112333333", "111111116661114444555", "3132132131321132111"):
             self.browser.press("r", *keys)
             self.expect(not self.browser.run("return document.querySelector('.lose .verdict.won')"), f"{what} is lost")
