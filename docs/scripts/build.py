@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import generate
+import lose
 import search
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,8 +96,8 @@ def stages():
 def settings(language):
     """What Doxyfile finds in its environment for a language."""
     theme = [str(AWESOME / name) for name in THEME if (AWESOME / name).exists()]
-    files = ["docs/theme/site.js", f"build/docs/generated/{language}/found.js",
-             *(f"docs/theme/{name}" for name in LAB)]
+    files = ["docs/theme/site.js", f"build/docs/generated/{language}/found.js", "docs/theme/lose.js",
+             "docs/theme/lose.css", *(f"docs/theme/{name}" for name in LAB)]
     if (AWESOME / TOGGLE).exists():
         files.append(str(AWESOME / TOGGLE))
     programs = LANGUAGES[language]["PROGRAMS"]
@@ -166,6 +167,7 @@ def main():
     if failed:
         sys.exit(1)
     (BUILD / "html/index.html").write_text(CHOICE)
+    lose.write_scripts(BUILD / "html/lose")
     for language in LANGUAGES:
         for plot in generate.plots(language):
             shutil.copy(plot, BUILD / "html" / language / plot.name)

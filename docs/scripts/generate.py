@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes what pages take in with \\htmlinclude: the map of the stages, the differences between them,
-their listings, diagrams, timelines, plots, the laboratory's questions. generate.py DIRECTORY LANGUAGE
+their listings, diagrams, timelines, plots, the laboratory's questions, a game. generate.py DIRECTORY LANGUAGE
 does so for a look at it."""
 
 import html
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import diagrams
 import diffs
+import lose
 import measured
 import sketches
 import timeline
@@ -66,6 +67,9 @@ def question(path):
 def write_all(language, directory):
     (directory / "map.html").write_text(stage_map(language))
     (directory / "measured.html").write_text(measured.fragment(language, plots(language)))
+    (directory / "lose.html").write_text(lose.board(language))
+    for number in range(1, len(lose.GAMES) + 1):
+        (directory / f"lose_{number}.html").write_text(lose.fragment(number, language))
     for number in range(1, 6):
         (directory / f"listing_{number}.html").write_text(listing(language, number))
         (directory / f"forgets_{number}.html").write_text(sketches.forgets(language, number))

@@ -59,6 +59,40 @@ actor a_byte() {
     return network(0, direction::read, 1);
 }
 
+/// So small that a person finds the way to a violation: levels of the page docs/en/lose.md.
+std::vector<scenario> smallest() {
+    return {
+        {"a byte", no_deadline, {a_reader(), a_byte(), poller()}, all(ends(0, {got_all}))},
+
+        {"a close", no_deadline, {a_reader(), closer()}, all(ends(0, {closed}))},
+
+        {"a deadline",
+         with_deadline(2),
+         {a_reader(), clock(1), timers()},
+         all(ends(0, {timed_out}))},
+
+        {"a deadline that has passed when it is set",
+         no_deadline,
+         {a_reader(), setter({1})},
+         all(ends(0, {timed_out}))},
+
+        {"a byte, a deadline, and a close",
+         with_deadline(2),
+         {a_reader(), a_byte(), poller(), clock(1), timers(), closer()},
+         all(ends(0, {got_all, timed_out, closed}))},
+
+        {"an end, and the next owner",
+         no_deadline,
+         {network(0, direction::read, 0, true), poller(), closer(true)},
+         all()},
+
+        {"bytes and an end",
+         no_deadline,
+         {short_reader(9), peer({"..$"}), poller()},
+         all(ends(0, {got_end}))},
+    };
+}
+
 std::vector<scenario> edges() {
     return {
         {"an edge finds its reader wherever it is",
@@ -221,8 +255,8 @@ std::vector<scenario> reusing() {
 } // namespace
 
 std::vector<scenario> scenarios() {
-    auto all_of_them = edges();
-    for (const auto& some : {closing(), deadline_races(), reusing()})
+    auto all_of_them = smallest();
+    for (const auto& some : {edges(), closing(), deadline_races(), reusing()})
         all_of_them.insert(all_of_them.end(), some.begin(), some.end());
     return all_of_them;
 }

@@ -26,4 +26,22 @@ std::string describe(std::size_t atomic, std::uint64_t value) {
            std::to_string(value >> 48);
 }
 
+std::vector<shown> show(const world& shared) {
+    const auto& [first, second] = shared.sockets;
+    const auto& [reader, second_client, next] = shared.clients;
+    return {{"bytes", first.available[0]},
+            {"held back", first.behind},
+            {"ended", first.ended},
+            {"event", first.pending},
+            {"next bytes", second.available[0]},
+            {"next event", second.pending},
+            {"in use by the next", second.open},
+            {"close has begun", first.closing},
+            {"lock", shared.locked},
+            {"clock", shared.clock},
+            {"timer", shared.timer},
+            {"reader parks", reader.may_park},
+            {"next reader parks", next.may_park}};
+}
+
 } // namespace model

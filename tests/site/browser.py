@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Uses the site as a reader does, in headless Chromium: browser.py. The front page, all five stages
-in both languages by clicking, the timelines, the search, the other theme, the other language, and
+in both languages by clicking, the timelines, the game, the search, the other theme, the other language, and
 nothing wider than a phone; no error in the console. Needs chromium, chromedriver and a site that was
 built; status 77 without them. SHOTS=DIRECTORY keeps a picture of each page in both themes, wide and
 narrow."""
@@ -69,10 +69,10 @@ class Browser:
         self.run("document.querySelector(arguments[0]).click()", selector)
         time.sleep(0.3)
 
-    def press(self, key):
-        """As a hand does, wherever the focus is."""
+    def press(self, *keys):
+        """As a hand does, wherever the focus is. A key is a character, or one of KEYS."""
         self.call("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": [
-            {"type": kind, "value": KEYS[key]} for kind in ("keyDown", "keyUp")]}]})
+            {"type": kind, "value": KEYS.get(key, key)} for key in keys for kind in ("keyDown", "keyUp")]}]})
 
     def wait(self, script, *arguments):
         for _ in range(50):
@@ -186,6 +186,83 @@ class Reader:
             return place && place.parentElement.innerText""")
         self.expect(line and code and code in line, f"{what}: the link leads to {line!r}, not to {code!r}")
 
+    def game(self, language):
+        """Every level is lost by the explorer's own interleaving, typed; only the last one cannot be."""
+        levels = sorted((ROOT / "docs/lose").glob("*.json"), key=lambda path: int(path.stem))
+        for path in levels:
+            level, what = json.loads(path.read_text()), f"{language}, level {path.stem} of the game"
+            self.browser.open(f"{self.site}/{language}/lose.html#level{path.stem}")
+            begun = self.browser.wait("const select = document.querySelector('.lose select');"
+                                      "return select && select.value === arguments[0]"
+                                      " && document.querySelectorAll('.lose button.pick').length === arguments[1]",
+                                      path.stem, len(level["actors"]))
+            self.expect(begun, f"{what} does not begin")
+            if level["lost"]:
+                self.lose(what, path.stem, level["lost"])
+            else:
+                self.cannot_lose(what, level["explored"]["states"])
+        self.moments(language)
+        elsewhere = self.browser.run("return performance.getEntriesByType('resource').map(entry => entry.name)"
+                                     ".filter(name => !name.startsWith(location.origin + '/'))")
+        self.expect(not elsewhere, f"{language}: the game asks for {elsewhere}")
+
+    def lose(self, what, number, way):
+        digits = [str(who + 1) for who in way]
+        self.browser.press(*digits[:-1])
+        self.expect(not self.browser.run("return document.querySelector('.lose .verdict.won')"),
+                    f"{what} is lost before the last step")
+        self.browser.press(digits[-1])
+        address = f"#level{number}-{''.join(digits)}"
+        self.expect(self.browser.wait("return location.hash === arguments[0]", address),
+                    f"{what} does not get the address {address}")
+        won, steps, listed = self.browser.run("""
+            const texts = list => [...list.querySelectorAll('li')].map(item => item.textContent);
+            const verdict = document.querySelector('.lose .verdict.won');
+            return [verdict && !verdict.hidden && verdict.textContent, texts(document.querySelector('.lose .history')),
+                    texts(document.querySelector(`ol.lose-way[data-level="${arguments[0]}"]`))]""", number)
+        self.expect(won, f"{what} is not lost by the explorer's own interleaving")
+        self.expect(steps == listed, f"{what}: the board says {steps}, the page {listed}")
+
+    def cannot_lose(self, what, states):
+        said = self.browser.run("return document.querySelector('.lose .before').textContent")
+        self.expect(f"{states:,}" in said, f"{what} does not say how many states were tried: {said}")
+        for keys in ("1111111112333333", "111111116661114444555", "3132132131321132111"):
+            self.browser.press("r", *keys)
+            self.expect(not self.browser.run("return document.querySelector('.lose .verdict.won')"), f"{what} is lost")
+        self.browser.press("r", "h")
+        hint, never = self.browser.run("return [document.querySelector('.lose .told').textContent, "
+                                       "JSON.parse(document.getElementById('lose_words').textContent).words.ui.never]")
+        self.expect(hint == never, f"{what} has the hint {hint!r}")
+
+    def moments(self, language):
+        """A moment is in the address; undo, restart and hints; each step lights a line of the header."""
+        def seen():
+            time.sleep(0.2)  # the address follows a little later
+            return self.browser.run("""return [location.hash, document.querySelector('.lose dl.shared').textContent,
+                [...document.querySelectorAll('.lose .line.lit')].map(line => line.textContent.trim()),
+                document.querySelector('a.language').getAttribute('href').split('#')[1]]""")
+
+        self.browser.open(f"{self.site}/{language}/index.html")
+        self.browser.open(f"{self.site}/{language}/lose.html#level3-11111")
+        self.browser.wait("return document.querySelector('.lose .line.lit')")
+        there = seen()
+        self.expect(there[0] == "#level3-11111" and "#" + there[3] == there[0], f"{language}: a moment opens as {there}")
+        self.expect(there[2] == ["g.store(empty | wait);"], f"{language}: lit is {there[2]}")
+        self.browser.press("2", "3", "u", "u")
+        self.expect(seen() == there, f"{language}: undo leads to {seen()}, not to {there}")
+        told = self.browser.run("return document.querySelector('.lose .told[aria-live=polite]').textContent")
+        self.expect(told, f"{language}: undo is not announced")
+        for _ in range(20):
+            self.browser.press("h")
+            key = self.browser.run("return (document.querySelector('.lose .told').textContent.match(/\\d/) || [])[0]")
+            if not key:
+                break
+            self.browser.press(key)
+        self.expect(self.browser.run("return document.querySelector('.lose .verdict.won') !== null"),
+                    f"{language}: the hints do not lead to a loss")
+        self.browser.press("r")
+        self.expect(seen()[0] == "#level3", f"{language}: restart leads to {seen()[0]}")
+
     def search(self, language):
         word, wanted = SEARCHES[language]
         self.browser.open(f"{self.site}/{language}/index.html")
@@ -259,6 +336,7 @@ def main():
         for language in ("en", "zh"):
             reader.walk(language)
             reader.timelines(language)
+            reader.game(language)
             reader.search(language)
             reader.narrow(language, pages)
         reader.switches()

@@ -298,6 +298,44 @@ def check_timelines():
     print(f"{count} events")
 
 
+def check_game():
+    """Each level can be lost but the last one, whose states are as many as the explorer counted; the page has a
+    section and words for all of it. Every mutant of the header is a level."""
+    import lose
+    for number, (mutant, _) in enumerate(lose.GAMES, start=1):
+        path = DOCS / "lose" / f"{number}.json"
+        level = lose.read(number)
+        actors = len(level["actors"])
+        nexts = [to for state in level["states"] for to in state[1 + actors:1 + 2 * actors]]
+        lost = [to for to in nexts if to < -1] + [state[-1] for state in level["states"] if state[-1] >= 0]
+        if path.stat().st_size > 1_000_000:
+            complain(f"{path.name} has more than a megabyte")
+        if mutant and not (lost and level["lost"]):
+            complain(f"level {number} cannot be lost")
+        if not mutant:
+            explored = level["explored"]
+            if lost or level["violations"] or level["lost"] or explored["violation"]:
+                complain("the real code can be lost")
+            if len(level["states"]) != explored["states"] or sum(to >= 0 for to in nexts) != explored["steps"]:
+                complain(f"level {number} has {len(level['states'])} states, the explorer found {explored['states']}")
+        for kind, names in [("actors", level["actors"]), ("also", level["also"]), ("violations", level["violations"]),
+                            ("steps", [what for what, atomic, _ in level["labels"] if atomic < 0]),
+                            ("operations", [what for what, atomic, _ in level["labels"] if atomic >= 0]),
+                            ("upcoming", [what for what, atomic, _ in level["labels"] if atomic >= 0])]:
+            for name in names:
+                if name not in lose.WORDS[kind]:
+                    complain(f"docs/scripts/lose.py has no word for {name!r}, one of {kind}")
+        for language in LANGUAGES:
+            text = pages(language)["lose"]
+            if f"{{#lose_{number}}}" not in text or f"\\htmlinclude lose_{number}.html" not in text:
+                complain(f"{language}/lose.md does not have level {number}")
+    listed = (ROOT / "tests/model/mutants/poll_desc.cmake").read_text()
+    mutants = re.findall(r'^mutant\("([^"]*)"', listed, re.M)
+    if set(mutants) != {mutant for mutant, _ in lose.GAMES if mutant}:
+        complain(f"mutants and levels differ: {set(mutants) ^ {mutant for mutant, _ in lose.GAMES if mutant}}")
+    print(f"{len(lose.GAMES)} levels")
+
+
 def check_transcripts(build):
     """The transcripts are what the programs do today."""
     import timeline
@@ -421,6 +459,11 @@ MISTAKES = [
     ("figures", "README.md", "| stage 3 |", "| stage three |"),
     ("figures", "README.md", "co_await client->read();", "co_await client->write();"),
     ("languages", "docs/zh/microseconds.md", "stage5/bare; us}", "stage4/bare; us}"),
+    ("game", "docs/lose/1.json", '"lost":[0', '"lost":[],"found":[0'),
+    ("game", "docs/lose/19.json", '"violations":[]', '"violations":["a byte is lost"]'),
+    ("game", "docs/scripts/lose.py", '"tick": (', '"tack": ('),
+    ("game", "docs/zh/lose.md", "{#lose_7}", "{#lost_7}"),
+    ("game", "tests/model/mutants/poll_desc.cmake", 'mutant("close leaves', '#mutant("close leaves'),
     ("articles", "docs/zh/article_server.md", "## Accept ", "## accept "),
     ("articles", "docs/articles.txt", "  小结\n", ""),
     ("names", "docs/en/concordance.md", "`assignBucket`", "and buckets"),

@@ -32,11 +32,22 @@ struct guard {
     bool for_ever = false; ///< all may end while somebody waits for this
 };
 
-/// The name of a step, for the printed interleaving.
+/// The name of a step, for the printed interleaving and the graph.
 struct label {
     const char* what = nullptr;  ///< none: not told
     std::size_t atomic = no_one; ///< which it is done to
+    std::uint32_t line = 0;      ///< of the protocol's header; 0: the step is outside of it
     static constexpr std::size_t no_one = atomics;
+};
+
+/// Where an actor stands: what it has done in this round, and what it will do next.
+struct standing {
+    struct made {
+        label name;
+        std::uint64_t returned;
+    };
+    std::vector<made> steps;
+    label next; ///< its `what` is null once the actor is done
 };
 
 /// How far an actor has come.
@@ -85,7 +96,10 @@ result explore(const scenario& what);
 /// The actor that runs, as long as this lives: for the templates below.
 class running {
 public:
-    running(world& shared, progress& self, std::size_t new_steps, std::string* story = nullptr);
+    /// \param story gets the new steps in words
+    /// \param seen gets the names of the steps that are made again, and of the next one
+    running(world& shared, progress& self, std::size_t new_steps, std::string* story = nullptr,
+            standing* seen = nullptr);
     ~running();
     running(const running&) = delete;
     running& operator=(const running&) = delete;
@@ -93,9 +107,9 @@ public:
 
     /// True if the next step was made in an earlier run.
     [[nodiscard]] bool replays() const { return position_ < self_->steps; }
-    std::uint64_t replay() { return self_->returned[position_++]; }
+    std::uint64_t replay(label name);
     /// Before a new step. \throws pause when it must wait for its turn
-    void begin(guard when);
+    void begin(label name, guard when);
     std::uint64_t record(label name, std::uint64_t returned);
     /// After a round.
     void forget();
@@ -106,6 +120,7 @@ private:
     progress* self_;
     std::size_t left_; ///< how many new steps it may make
     std::string* story_;
+    standing* seen_;
     std::size_t position_ = 0;
 };
 
@@ -117,7 +132,7 @@ inline bool coarse = false;
 template <typename Action>
 std::uint64_t at_once(Action action) {
     auto& self = running::now();
-    if (self.replays()) return self.replay();
+    if (self.replays()) return self.replay({});
     return self.record({}, static_cast<std::uint64_t>(action(self.shared())));
 }
 
@@ -127,8 +142,8 @@ template <typename Action>
 std::uint64_t step(label name, guard when, Action action) {
     if (coarse && when.holds == nullptr) return at_once(action);
     auto& self = running::now();
-    if (self.replays()) return self.replay();
-    self.begin(when);
+    if (self.replays()) return self.replay(name);
+    self.begin(name, when);
     return self.record(name, static_cast<std::uint64_t>(action(self.shared())));
 }
 

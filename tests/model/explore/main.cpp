@@ -1,18 +1,21 @@
 /// \file
 /// Explores scenarios, and says what it has seen. `--bounded`, `--long`, `--misuses`: those of that
-/// list. `--finds TEXT`: succeeds if a violation is found that TEXT is a part of, for a protocol
-/// that has been broken; of the misuses, each must have such a violation. `--mutant NUMBER`: in a
-/// program of mutants, which one is tried.
+/// list. `--scenario NAME`: of the list, only that one. `--finds TEXT`: succeeds if a violation is
+/// found that TEXT is a part of, for a protocol that has been broken; of the misuses, each must
+/// have such a violation. `--export FILE`: writes the graph of the scenario NAME instead, with the
+/// shortest way to a violation TEXT.
 
-#include "mutant.hpp"
+#include "graph.hpp"
 #include "scenarios.hpp"
 
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace {
 
@@ -31,24 +34,43 @@ std::string report(const model::scenario& what) {
     return found.violation;
 }
 
+/// Only the scenario of that name, if there is a name.
+std::vector<model::scenario> list_of(std::string_view list, const char* name) {
+    auto all = list == "--long"      ? model::long_scenarios()
+               : list == "--bounded" ? model::bounded_scenarios()
+               : list == "--misuses" ? model::misuses()
+                                     : model::scenarios();
+    if (name != nullptr) std::erase_if(all, [=](const auto& each) { return each.name != name; });
+    return all;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
     const char* wanted = nullptr;
+    const char* name = nullptr;
+    const char* file = nullptr;
     std::string_view list;
     for (int i = 1; i < argc; ++i) {
         const std::string_view option = argv[i];
         if (option == "--misuses" || option == "--bounded" || option == "--long") list = option;
         if (option == "--finds" && i + 1 < argc) wanted = argv[++i];
-        if (option == "--mutant" && i + 1 < argc) model::the_mutant = std::atoi(argv[++i]);
+        if (option == "--scenario" && i + 1 < argc) name = argv[++i];
+        if (option == "--export" && i + 1 < argc) file = argv[++i];
     }
     const bool misuses = list == "--misuses";
-    auto scenarios = list == "--long"      ? model::long_scenarios()
-                     : list == "--bounded" ? model::bounded_scenarios()
-                     : misuses             ? model::misuses()
-                                           : model::scenarios();
+    auto scenarios = list_of(list, name);
+    if (name != nullptr && scenarios.size() != 1) {
+        std::fprintf(stderr, "there is no scenario \"%s\"\n", name);
+        return EXIT_FAILURE;
+    }
+    if (file != nullptr) {
+        std::ofstream out(file);
+        out << model::graph(scenarios.front(), wanted != nullptr ? wanted : "");
+        return out.flush() ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
     if (wanted != nullptr && !misuses)
-        for (auto& each : model::bounded_scenarios()) scenarios.push_back(std::move(each));
+        for (auto& each : list_of("--bounded", name)) scenarios.push_back(std::move(each));
     std::size_t violated = 0;
     std::size_t found = 0;
     for (const auto& scenario : scenarios) {

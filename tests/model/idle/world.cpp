@@ -16,4 +16,11 @@ std::string describe(std::size_t atomic, std::uint64_t value) {
     return atomic == poller ? states[value] : std::to_string(value);
 }
 
+std::vector<shown> show(const world& shared) {
+    return {{"mutex", shared.locked},
+            {"events", shared.events},
+            {"global", shared.global},
+            {"interrupted", shared.interrupted}};
+}
+
 } // namespace model
