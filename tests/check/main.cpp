@@ -12,9 +12,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <string_view>
 
 namespace {
@@ -36,6 +38,14 @@ void raise_descriptor_limit() {
     ::getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = std::max(limit.rlim_cur, std::min<rlim_t>(limit.rlim_max, 4096));
     ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// What our own parent left open must not look like a server's descriptor.
+void keep_inherited_descriptors() {
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+        const int fd = std::stoi(entry.path().filename().string());
+        if (fd > STDERR_FILENO) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+    }
 }
 
 /// The server is in a process group of its own, which a terminal's Ctrl-C does not reach.
@@ -95,6 +105,7 @@ int main(int count, char** words) {
             return 0;
         }
         raise_descriptor_limit();
+        keep_inherited_descriptors();
         for (const int number : {SIGINT, SIGTERM, SIGHUP}) std::signal(number, end_all);
         return climb_all(asked);
     } catch (const std::exception& error) { // misuse, no_server, or a system without /proc

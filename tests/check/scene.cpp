@@ -60,11 +60,26 @@ std::string seen_by_client(double limit) {
     }
 }
 
+/// True if what a client saw may come from the end of the whole server. A server that has ended without
+/// that has ended afterwards: because the rung's clients have all left.
+bool is_an_end() {
+    try {
+        throw;
+    } catch (const surprise&) {
+        return false;
+    } catch (const wrong_answer& saw) {
+        return saw.what_happened == wrong_answer::kind::ended ||
+               saw.what_happened == wrong_answer::kind::reset;
+    } catch (const std::exception&) {
+        return true;
+    }
+}
+
 } // namespace
 
 milliseconds scene::soon() {
     const auto most = milliseconds(std::chrono::seconds(5) * harness::patience);
-    return soon_ = std::min(most, milliseconds(end_.left_ms()));
+    return soon_ = std::min(most, left());
 }
 
 void scene::echo(client& by, std::string_view line) {
@@ -94,11 +109,18 @@ std::uint64_t scene::fill(client& by, const pattern& bytes, std::uint64_t most) 
 }
 
 void scene::expect(client& by, const pattern& bytes, std::uint64_t size) {
-    for (std::uint64_t got = 0; got < size;) {
-        const auto piece = by.receive_exactly(std::min<std::uint64_t>(65536, size - got), soon());
-        const auto same = bytes.same(piece, got);
-        if (same < piece.size()) fail(texts::wrong_byte, got + same);
-        got += piece.size();
+    std::uint64_t got = 0;
+    try {
+        while (got < size) {
+            const auto piece = by.receive_exactly(std::min<std::uint64_t>(65536, size - got), soon());
+            const auto same = bytes.same(piece, got);
+            if (same < piece.size()) fail(texts::wrong_byte, got + same);
+            got += piece.size();
+        }
+    } catch (wrong_answer& saw) { // of this piece
+        saw.got += got;
+        saw.wanted = size;
+        throw;
     }
 }
 
@@ -127,9 +149,11 @@ std::uint64_t more_than_fits() {
 }
 
 std::string seen(scene& now) {
-    const auto by_client = seen_by_client(now.waited());
-    // A server that has just died may need a moment for it: its sockets are closed first.
-    harness::wait_for([&] { return now.server.ended().has_value(); }, milliseconds(200));
+    auto by_client = seen_by_client(now.waited());
+    if (now.is_over()) by_client = say(texts::out_of_time, by_client, scene::longest.count() / 1000);
+    if (!is_an_end()) return by_client;
+    // The sockets of a server that dies are closed a moment before it has ended.
+    harness::wait_for([&] { return now.server.ended().has_value(); }, milliseconds(500));
     const auto end = now.server.ended();
     return end ? say(texts::died, spoken(*end), by_client) : by_client;
 }

@@ -30,6 +30,9 @@ public:
 
     subject& server;
 
+    /// A rung may take no longer than this.
+    inline static const milliseconds longest = std::chrono::seconds(9) * harness::patience;
+
     /// Says what clients do from now on. It is reported as what was sent, if something is wrong.
     template <typename... Arguments>
     void doing(const text& what, const Arguments&... arguments) {
@@ -48,7 +51,9 @@ public:
     milliseconds soon();
     /// What soon() has said last, in seconds: how long the client has waited that failed.
     [[nodiscard]] double waited() const { return std::chrono::duration<double>(soon_).count(); }
-    /// True once the rung has no time left.
+    /// What is left of the rung's time.
+    [[nodiscard]] milliseconds left() const { return milliseconds(end_.left_ms()); }
+    /// True once nothing is.
     [[nodiscard]] bool is_over() const { return end_.over(); }
 
     /// A client that has just connected.
@@ -74,7 +79,7 @@ public:
 private:
     std::string sent_;
     milliseconds soon_{0};
-    harness::deadline end_{std::chrono::seconds(9) * harness::patience};
+    harness::deadline end_{longest};
 };
 
 /// More bytes than the kernel keeps for one connection that is not read: a server that has read all

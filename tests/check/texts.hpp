@@ -169,11 +169,11 @@ inline constexpr text gone_before_the_answer{
     "clients send 100,000 bytes and close before the answer comes; another one sends a line",
     "几个客户端各发 100,000 字节，没等回答就关闭；另一个客户端发了一行"};
 inline constexpr text reset_before_accept{
-    "twenty clients reset the connection before the server can accept it; another one sends a line",
-    "20 个客户端在服务器 accept 之前就重置了连接；另一个客户端发了一行"};
+    "a client resets the connection before the server can accept it; another one sends a line",
+    "一个客户端在服务器 accept 之前就重置了连接；另一个客户端发了一行"};
 inline constexpr text newcomers{
-    "three clients leave and three others come in the same moment; each of the new ones sends a line",
-    "同一时刻走了三个客户端，又来了三个；新来的各发一行"};
+    "a client leaves and another one comes in the same moment; the new one sends a line",
+    "同一时刻走了一个客户端，又来了一个；新来的发了一行"};
 inline constexpr text urgent{"\"abc\" and an urgent byte (MSG_OOB), ten times, then shutdown(SHUT_WR)",
                              "\"abc\" 和一个紧急字节（MSG_OOB），重复十次，然后 shutdown(SHUT_WR)"};
 inline constexpr text bystander_after{"after all that, a client that was there from the beginning sends a "
@@ -233,9 +233,9 @@ inline constexpr text signal_number{"signal {}, SIG{}", "信号 {}，SIG{}"};
 inline constexpr text after_first_left{
     "nothing for {:.0f} s; the answer came when the first client had left",
     "{:.0f} 秒内什么也没有；第一个客户端离开之后，回答才来"};
-inline constexpr text after_slow_left{
-    "nothing for {:.0f} s; the answer came when the two slow clients had left",
-    "{:.0f} 秒内什么也没有；那两个慢客户端离开之后，回答才来"};
+inline constexpr text after_slow_read{
+    "nothing for {:.0f} s; the answer came when the two slow clients began to read",
+    "{:.0f} 秒内什么也没有；那两个慢客户端开始读，回答才来"};
 inline constexpr text takes_all{"the server took {} MiB, which the kernel's buffers can't hold, and would "
                                 "have taken more",
                                 "服务器收下了 {} MiB，内核的缓冲区放不下这么多，而且还会继续收"};
@@ -252,10 +252,13 @@ inline constexpr text served_some{"only {} of {} clients were served, {} were cu
 inline constexpr text descriptors_left{"{} descriptors are open after {} clients have left, {} before",
                                        "{1} 个客户端走后有 {0} 个描述符开着，原来是 {2} 个"};
 inline constexpr text memory_left{
-    "each {} clients that come and leave cost {} KiB of memory, time after time",
-    "每来去 {} 个客户端，内存就增加 {} KiB，每次都这样"};
-inline constexpr text uses_cpu{"the server used {:.0f} % of a core or wanted to, in each of {} spans of time",
-                               "服务器占用或想要占用一个核的 {:.0f} %，一连 {} 段时间都是如此"};
+    "each client that has come and left costs {} bytes of memory, in each of {} spans",
+    "每个来过又走了的客户端都留下 {} 字节内存，连续 {} 段都是这样"};
+inline constexpr text uses_cpu{
+    "the server used up to {:.0f} % of a core, or waited for one, and rested in none of {} spans of time",
+    "服务器占用或等着占用一个核的 {:.0f} %，连续观察 {} 段时间，没有一段在休息"};
+inline constexpr text out_of_time{"{}; by then the rung had taken {} s, which is all that it may",
+                                  "{}；这时这一级已经用了 {} 秒，不能再长了"};
 
 // ---- Around the rungs ---------------------------------------------------------------------------
 
