@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::uint64_t mib = 1024 * 1024;
 
-/// The second of two clients waits for its answer. If it comes as soon as the first has left, that is
-/// what is wrong.
+/// The second of two clients waits for its answer. If it comes as soon as the first has left, that
+/// is what is wrong.
 void expect_answer_beside(scene& now, client& first, client& second, const std::string& line) {
     try {
         now.echo(second, line);
@@ -72,7 +72,8 @@ void climb_bytes(scene& now) {
     for (int value = 0; value < 256; ++value) all.push_back(static_cast<char>(value));
     now.echo(one, all);
     now.doing(texts::single_bytes);
-    for (int value = 0; value < 200; ++value) now.echo(one, std::string(1, static_cast<char>(value)));
+    for (int value = 0; value < 200; ++value)
+        now.echo(one, std::string(1, static_cast<char>(value)));
     for (const std::size_t boundary : {1024U, 4096U, 8192U, 16384U, 32768U, 65536U})
         for (const std::size_t size : {boundary - 1, boundary, boundary + 1}) {
             now.doing(texts::one_size, size);

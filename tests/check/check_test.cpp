@@ -1,6 +1,6 @@
 /// \file
-/// Does the ladder stop where it must? It is run against each of the broken servers, against servers as they
-/// are written every day, and against our own, which climb all of it.
+/// Does the ladder stop where it must? It is run against each of the broken servers, against
+/// servers as they are written every day, and against our own, which climb all of it.
 
 #include "harness/broken/defects.hpp"
 #include "harness/catch.hpp"
@@ -118,7 +118,8 @@ std::string text_of(const std::string& path) {
 
 } // namespace
 
-TEST_CASE("each broken server stops at the rung that it breaks, the first third of them", "[check]") {
+TEST_CASE("each broken server stops at the rung that it breaks, the first third of them",
+          "[check]") {
     check_defects(0);
 }
 
@@ -209,8 +210,8 @@ TEST_CASE("--all climbs on behind a failure, and --rung tries one rung alone", "
 }
 
 TEST_CASE("a server that is there already is judged without its process", "[check]") {
-    const auto there =
-        server::foreign(build_program("tests/broken_server") + " leaks_descriptors {port}");
+    const auto there = server::foreign(build_program("tests/broken_server") +
+                                       " leaks_descriptors {port}");
     const auto found = run_check({there->address()});
     CHECK(found.ended.ok());
     CHECK_THAT(found.out, contains("– 10  4000 clients leave nothing behind"));
@@ -276,5 +277,6 @@ TEST_CASE("the pages about the ladder have its rungs, and its rungs have their p
     ::unsetenv("LC_ALL");
     for (const auto* page : {"stage1", "stage2", "stage3", "edge_level", "faults"})
         for (const auto* language : {"en", "zh"})
-            CHECK(std::filesystem::exists(fmt::format("{}/docs/{}/{}.md", sources, language, page)));
+            CHECK(
+                std::filesystem::exists(fmt::format("{}/docs/{}/{}.md", sources, language, page)));
 }

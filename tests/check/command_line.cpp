@@ -48,14 +48,17 @@ The rungs:
 
 各级：
 )"};
-constexpr text no_such_option{"there is no option {}; --help lists them", "没有 {} 这个选项；--help 列出所有选项"};
+constexpr text no_such_option{"there is no option {}; --help lists them",
+                              "没有 {} 这个选项；--help 列出所有选项"};
 constexpr text no_such_rung{"--rung takes a number from 1 to {}, not '{}'",
                             "--rung 后面要跟 1 到 {} 的数字，不是 '{}'"};
 constexpr text rung_or_all{"--rung and --all exclude each other", "--rung 和 --all 不能同时用"};
 constexpr text which_server{"which server? 'COMMAND {{port}}' or HOST:PORT; --help explains",
                             "检查哪个服务器？请给出 '命令 {{port}}' 或 主机:端口；--help 有说明"};
-constexpr text one_server{"one server at a time: put its command in quotes", "一次检查一个服务器：请把命令放进引号"};
-constexpr text no_port{"the command does not say where {{port}} belongs: {}", "命令里没有 {{port}}：{}"};
+constexpr text one_server{"one server at a time: put its command in quotes",
+                          "一次检查一个服务器：请把命令放进引号"};
+constexpr text no_port{"the command does not say where {{port}} belongs: {}",
+                       "命令里没有 {{port}}：{}"};
 
 int read_rung(const std::string& word) {
     int number = 0;
@@ -70,7 +73,8 @@ int read_rung(const std::string& word) {
 /// HOST:PORT has no space, and digits behind its last colon.
 bool is_address(const std::string& word) {
     const auto colon = word.rfind(':');
-    if (colon == std::string::npos || colon + 1 == word.size() || word.find(' ') != std::string::npos)
+    if (colon == std::string::npos || colon + 1 == word.size() ||
+        word.find(' ') != std::string::npos)
         return false;
     return std::all_of(word.begin() + static_cast<std::ptrdiff_t>(colon) + 1, word.end(),
                        [](char c) { return c >= '0' && c <= '9'; });
@@ -115,7 +119,8 @@ orders read_orders(std::span<char*> words) {
 std::string usage() {
     std::string text = say(how_to_call);
     int number = 0;
-    for (const auto& rung : ladder()) text += fmt::format("  {:2}  {}\n", ++number, say(rung.title));
+    for (const auto& rung : ladder())
+        text += fmt::format("  {:2}  {}\n", ++number, say(rung.title));
     return text;
 }
 

@@ -11,12 +11,12 @@ namespace check {
 
 /// What was asked for.
 struct orders {
-    std::string server;          ///< a command with {port}, or HOST:PORT
-    bool runs_already = false;   ///< it is HOST:PORT
-    std::optional<int> only;     ///< --rung
-    bool all = false;            ///< --all
-    bool json = false;           ///< --json
-    bool help = false;           ///< --help
+    std::string server;        ///< a command with {port}, or HOST:PORT
+    bool runs_already = false; ///< it is HOST:PORT
+    std::optional<int> only;   ///< --rung
+    bool all = false;          ///< --all
+    bool json = false;         ///< --json
+    bool help = false;         ///< --help
 };
 
 /// A command line that can't be read. The text is one line, in the chosen language.

@@ -12,7 +12,7 @@
 namespace check {
 namespace {
 
-/// As many clients as this machine allows in one moment, 900 if it can be.
+/// How many clients this machine allows in one moment: 900 if it can be.
 std::size_t count_in_one_moment() {
     std::size_t backlog = 900;
     std::ifstream("/proc/sys/net/core/somaxconn") >> backlog;
@@ -26,10 +26,14 @@ void use_all_descriptors(scene& now, crowd& clients, std::size_t most) {
     while (clients.size() < most) {
         clients.join(1);
         clients.speak(10);
-        clients.drive([&] { return clients.served() == clients.size() || clients.lost() > 0 ||
-                                   now.server.is_out_of_descriptors(); },
-                      std::min(milliseconds(1000), now.soon()));
-        if (clients.lost() > 0) now.fail(texts::served_some, clients.served(), most, clients.lost());
+        clients.drive(
+            [&] {
+                return clients.served() == clients.size() || clients.lost() > 0 ||
+                       now.server.is_out_of_descriptors();
+            },
+            std::min(milliseconds(1000), now.soon()));
+        if (clients.lost() > 0)
+            now.fail(texts::served_some, clients.served(), most, clients.lost());
         if (clients.served() < clients.size()) return;
     }
 }

@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t wave_size = 50;
 constexpr std::int64_t most_per_client = 2 * 1024; // bytes that it leaves behind
 
-/// So many descriptors a server may keep for later, for instance in a pool of pipes.
+/// How many descriptors a server may keep for later, for instance in a pool of pipes.
 std::size_t spared(std::size_t clients) {
     return std::max<std::size_t>(150, clients / 16);
 }
@@ -73,8 +73,8 @@ void come_while_another_leaves(scene& now) {
     }
 }
 
-/// It is the receiver's choice if urgent bytes are part of the stream; all others have to be. If it leaves
-/// the last one unread, the connection ends with a reset.
+/// It is the receiver's choice if urgent bytes are part of the stream; all others have to be. If it
+/// leaves the last one unread, the connection ends with a reset.
 void send_urgent_bytes(scene& now) {
     now.doing(texts::urgent);
     auto one = now.come();
@@ -98,8 +98,8 @@ void wave(scene& now, std::size_t number) {
         clients.leave(number % 3 == 1);
 }
 
-/// Up to `most` waves; at least four, but no more once they have taken `time`: a slow server on a busy
-/// machine shows what it keeps with fewer. \return how many clients that were
+/// Up to `most` waves; at least four, but no more once they have taken `time`: a slow server on a
+/// busy machine shows what it keeps with fewer. \return how many clients that were
 std::size_t waves(scene& now, std::size_t most, milliseconds time) {
     const harness::deadline end(time);
     std::size_t count = 0;
@@ -137,7 +137,8 @@ void climb_leaves_nothing(scene& now) {
     auto bystander = now.come();
     now.echo(bystander, "before\n");
     const auto descriptors = now.server.descriptors();
-    now.doing(texts::come_and_go, first_waves * wave_size); // until caches, stacks and pools are filled
+    now.doing(texts::come_and_go,
+              first_waves * wave_size); // until caches, stacks and pools are filled
     auto clients = waves(now, first_waves, time_for_a_span);
     expect_closed(now, descriptors, clients);
 

@@ -60,8 +60,8 @@ result climb(const orders& asked, int number, const rung& which) {
         one.became = outcome::left_out;
         return one;
     }
-    const auto server =
-        asked.runs_already ? subject::running_at(asked.server) : subject::start(asked.server);
+    const auto server = asked.runs_already ? subject::running_at(asked.server)
+                                           : subject::start(asked.server);
     const auto since = harness::steady::now();
     scene now(*server);
     try {

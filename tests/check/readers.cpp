@@ -30,8 +30,8 @@ bool answers_once_they_read(std::vector<client>& slow, client& third) {
     }
 }
 
-/// The third client waits for its answer while two others read nothing. If it comes as soon as those
-/// do, that is what is wrong.
+/// The third client waits for its answer while two others read nothing. If it comes as soon as
+/// those do, that is what is wrong.
 void expect_answer_beside(scene& now, std::vector<client>& slow, client& third) {
     try {
         now.echo(third, "meanwhile\n");
@@ -44,7 +44,8 @@ void expect_answer_beside(scene& now, std::vector<client>& slow, client& third) 
 }
 
 /// Sends and reads as fast as the server lets it.
-void flood(const harness::endpoint& to, const std::stop_token& enough, std::atomic<std::uint64_t>& got) {
+void flood(const harness::endpoint& to, const std::stop_token& enough,
+           std::atomic<std::uint64_t>& got) {
     try {
         client one(to, 0, milliseconds(2000));
         const auto bytes = pattern(7).text(65536);
@@ -54,7 +55,8 @@ void flood(const harness::endpoint& to, const std::stop_token& enough, std::atom
             if ((ready.revents & POLLOUT) != 0) one.send_some(bytes);
             got += one.receive_some(bytes.size()).size();
         }
-    } catch (const std::exception&) { // the server has ended it, or itself: the other client sees that
+    } catch (
+        const std::exception&) { // the server has ended it, or itself: the other client sees that
     }
 }
 
@@ -100,9 +102,8 @@ void climb_floods(scene& now) {
     std::atomic<std::uint64_t> got = 0;
     std::vector<std::jthread> floods;
     for (int i = 0; i < 4; ++i)
-        floods.emplace_back([&](const std::stop_token& enough) {
-            flood(now.server.where(), enough, got);
-        });
+        floods.emplace_back(
+            [&](const std::stop_token& enough) { flood(now.server.where(), enough, got); });
     harness::wait_for([&] { return got > 1'000'000; }, milliseconds(2000)); // they are at it
     const harness::deadline end(std::chrono::seconds(6) * harness::patience);
     for (int answered = 0; answered < answers; ++answered) {

@@ -13,18 +13,24 @@ namespace {
 
 const char* name_of(outcome what) {
     switch (what) {
-    case outcome::passed: return "passed";
-    case outcome::failed: return "failed";
-    case outcome::left_out: return "left out";
+    case outcome::passed:
+        return "passed";
+    case outcome::failed:
+        return "failed";
+    case outcome::left_out:
+        return "left out";
     }
     return "";
 }
 
 const char* sign_of(outcome what) {
     switch (what) {
-    case outcome::passed: return "✓";
-    case outcome::failed: return "✗";
-    case outcome::left_out: return "–";
+    case outcome::passed:
+        return "✓";
+    case outcome::failed:
+        return "✗";
+    case outcome::left_out:
+        return "–";
     }
     return "";
 }
@@ -44,12 +50,13 @@ std::string quoted(const std::string& text) {
 
 std::string as_json(const result& one) {
     auto line = fmt::format(R"({{"rung": {}, "title": {}, "outcome": "{}", "seconds": {:.2f})",
-                            one.number, quoted(say(one.which->title)), name_of(one.became), one.seconds);
+                            one.number, quoted(say(one.which->title)), name_of(one.became),
+                            one.seconds);
     if (one.became == outcome::failed)
         line += fmt::format(
             R"(, "sent": {}, "came_back": {}, "expected": {}, "pages": ["docs/en/{}.md", "docs/zh/{}.md"], "stage": {})",
-            quoted(one.sent), quoted(one.came_back), quoted(say(one.which->expected)), one.which->page,
-            one.which->page, one.which->stage);
+            quoted(one.sent), quoted(one.came_back), quoted(say(one.which->expected)),
+            one.which->page, one.which->page, one.which->stage);
     return line + "}";
 }
 
@@ -63,7 +70,8 @@ report::report(bool json) : json_(json), shows_progress_(::isatty(STDERR_FILENO)
 
 void report::begin(int number, const rung& which) const {
     if (!shows_progress_) return;
-    fmt::print(stderr, "\r\033[K{}", say(texts::climbing, number, ladder().size(), say(which.title)));
+    fmt::print(stderr, "\r\033[K{}",
+               say(texts::climbing, number, ladder().size(), say(which.title)));
     std::fflush(stderr);
 }
 
@@ -83,7 +91,8 @@ void report::print_failure(const result& one) const {
     fmt::print("      {}{}\n", say(texts::sent_label), one.sent);
     fmt::print("      {}{}\n", say(texts::came_back_label), one.came_back);
     fmt::print("      {}{}\n", say(texts::expected_label), say(one.which->expected));
-    fmt::print("      {}{}\n", say(texts::see_label), say(texts::see, one.which->page, one.which->stage));
+    fmt::print("      {}{}\n", say(texts::see_label),
+               say(texts::see, one.which->page, one.which->stage));
 }
 
 void report::finish(const std::string& server, const std::vector<result>& all, bool stopped) const {
@@ -91,7 +100,8 @@ void report::finish(const std::string& server, const std::vector<result>& all, b
     if (json_) {
         std::string rungs;
         for (const auto& one : all) rungs += (rungs.empty() ? "\n  " : ",\n  ") + as_json(one);
-        fmt::print("{{\"server\": {}, \"passed\": {}, \"failed\": {}, \"left_out\": {}, \"rungs\": [{}\n]}}\n",
+        fmt::print("{{\"server\": {}, \"passed\": {}, \"failed\": {}, \"left_out\": {}, \"rungs\": "
+                   "[{}\n]}}\n",
                    quoted(server), count(all, outcome::passed), failed, left_out, rungs);
         return;
     }
@@ -99,7 +109,8 @@ void report::finish(const std::string& server, const std::vector<result>& all, b
     for (const auto& one : all) seconds += one.seconds;
     if (left_out > 0) fmt::print("{}\n", say(texts::left_out));
     if (stopped)
-        fmt::print("{}\n", say(texts::stopped_at, all.back().number, ladder().size(), all.back().number));
+        fmt::print("{}\n",
+                   say(texts::stopped_at, all.back().number, ladder().size(), all.back().number));
     else if (failed > 0)
         fmt::print("{}\n", say(texts::some_failed, failed, all.size()));
     else

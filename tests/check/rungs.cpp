@@ -16,9 +16,11 @@ constexpr std::array<rung, 12> rungs{{
     {texts::resets, texts::resets_expected, "faults", 1, climb_resets, false},
     {texts::floods, texts::floods_expected, "stage3", 3, climb_floods, false},
     {texts::one_moment, texts::one_moment_expected, "edge_level", 1, climb_one_moment, true},
-    {texts::leaves_nothing, texts::leaves_nothing_expected, "faults", 1, climb_leaves_nothing, true},
+    {texts::leaves_nothing, texts::leaves_nothing_expected, "faults", 1, climb_leaves_nothing,
+     true},
     {texts::rests, texts::rests_expected, "stage3", 3, climb_rests, true},
-    {texts::no_descriptors, texts::no_descriptors_expected, "faults", 1, climb_no_descriptors, true},
+    {texts::no_descriptors, texts::no_descriptors_expected, "faults", 1, climb_no_descriptors,
+     true},
 }};
 
 } // namespace

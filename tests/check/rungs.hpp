@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// The ladder: twelve rungs, each of which holds for any echo server. They are in such an order that
-/// a server's first mistake decides at which one it stops, however busy the machine is.
+/// The ladder: twelve rungs, each of which holds for any echo server. They are in such an order
+/// that a server's first mistake decides at which one it stops, however busy the machine is.
 
 #include "check/scene.hpp"
 

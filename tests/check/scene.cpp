@@ -41,8 +41,7 @@ std::string seen_by_call(const std::system_error& error, double limit) {
     if (error.code() == std::errc::connection_refused) return say(texts::refused);
     if (error.code() == std::errc::connection_reset || error.code() == std::errc::broken_pipe)
         return say(texts::closed_on);
-    if (error.code() == std::errc::timed_out)
-        return say(texts::not_connected, limit);
+    if (error.code() == std::errc::timed_out) return say(texts::not_connected, limit);
     return say(texts::something_else, error.what());
 }
 
@@ -60,8 +59,8 @@ std::string seen_by_client(double limit) {
     }
 }
 
-/// True if what a client saw may come from the end of the whole server. A server that has ended without
-/// that has ended afterwards: because the rung's clients have all left.
+/// True if what a client saw may come from the end of the whole server. A server that has ended
+/// without that has ended afterwards: because the rung's clients have all left.
 bool is_an_end() {
     try {
         throw;
@@ -97,11 +96,13 @@ std::uint64_t scene::fill(client& by, const pattern& bytes, std::uint64_t most) 
     std::uint64_t sent = 0;
     auto last = harness::steady::now();
     while (sent < most && !is_over()) {
-        const auto taken = by.send_some(bytes.text(std::min<std::uint64_t>(65536, most - sent), sent));
+        const auto taken = by.send_some(
+            bytes.text(std::min<std::uint64_t>(65536, most - sent), sent));
         sent += taken;
         const auto now = harness::steady::now();
         if (taken > 0) last = now;
-        if (now - last > milliseconds(1500) || (now - last > milliseconds(300) && !server.wants_cpu()))
+        if (now - last > milliseconds(1500) ||
+            (now - last > milliseconds(300) && !server.wants_cpu()))
             break;
         if (taken == 0) std::this_thread::sleep_for(milliseconds(1));
     }
@@ -112,7 +113,8 @@ void scene::expect(client& by, const pattern& bytes, std::uint64_t size) {
     std::uint64_t got = 0;
     try {
         while (got < size) {
-            const auto piece = by.receive_exactly(std::min<std::uint64_t>(65536, size - got), soon());
+            const auto piece = by.receive_exactly(std::min<std::uint64_t>(65536, size - got),
+                                                  soon());
             const auto same = bytes.same(piece, got);
             if (same < piece.size()) fail(texts::wrong_byte, got + same);
             got += piece.size();
@@ -125,9 +127,8 @@ void scene::expect(client& by, const pattern& bytes, std::uint64_t size) {
 }
 
 void scene::serve(crowd& all) {
-    all.drive_until_quiet(soon(), [&] {
-        return all.served() == all.size() || all.lost() > 0 || is_over();
-    });
+    all.drive_until_quiet(
+        soon(), [&] { return all.served() == all.size() || all.lost() > 0 || is_over(); });
 }
 
 void scene::expect_served(const crowd& all) const {
@@ -150,7 +151,8 @@ std::uint64_t more_than_fits() {
 
 std::string seen(scene& now) {
     auto by_client = seen_by_client(now.waited());
-    if (now.is_over()) by_client = say(texts::out_of_time, by_client, scene::longest.count() / 1000);
+    if (now.is_over())
+        by_client = say(texts::out_of_time, by_client, scene::longest.count() / 1000);
     if (!is_an_end()) return by_client;
     // The sockets of a server that dies are closed a moment before it has ended.
     harness::wait_for([&] { return now.server.ended().has_value(); }, milliseconds(500));

@@ -57,15 +57,13 @@ public:
     [[nodiscard]] bool is_over() const { return end_.over(); }
 
     /// A client that has just connected.
-    client come(int receive_buffer = 0) {
-        return client(server.where(), receive_buffer, soon());
-    }
+    client come(int receive_buffer = 0) { return client(server.where(), receive_buffer, soon()); }
     /// Sends a line, and expects the same back.
     void echo(client& by, std::string_view line);
     /// Expects `line` back, and no other byte before it.
     void expect_text(client& by, std::string_view line);
-    /// Sends until `most` bytes are sent, or until the server has taken nothing for a while although
-    /// it could run. \return how many it has taken
+    /// Sends until `most` bytes are sent, or until the server has taken nothing for a while
+    /// although it could run. \return how many it has taken
     std::uint64_t fill(client& by, const pattern& bytes, std::uint64_t most) const;
     /// Expects back all of the first `size` bytes.
     void expect(client& by, const pattern& bytes, std::uint64_t size);
@@ -86,8 +84,8 @@ private:
 /// of them has seen its own send() take no more.
 std::uint64_t more_than_fits();
 
-/// What went wrong, in the reader's language: what a client saw, and how the server has ended, if it
-/// has. Is called while an exception is handled.
+/// What went wrong, in the reader's language: what a client saw, and how the server has ended, if
+/// it has. Is called while an exception is handled.
 std::string seen(scene& now);
 
 } // namespace check

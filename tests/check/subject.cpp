@@ -62,8 +62,8 @@ Number sum(const std::vector<pid_t>& processes, const Measure& measure) {
     return all;
 }
 
-/// What is asked of the kernel: all sockets of a family that listen. (/proc/net/tcp would do as well, but
-/// takes long to read where thousands of connections have just ended.)
+/// What is asked of the kernel: all sockets of a family that listen. (/proc/net/tcp would do as
+/// well, but takes long to read where thousands of connections have just ended.)
 struct question {
     nlmsghdr header{};
     inet_diag_req_v2 which{};
@@ -71,8 +71,8 @@ struct question {
 
 /// The addresses that listen on `port`, of one family.
 std::vector<in6_addr> listeners(int family, std::uint16_t port) {
-    const harness::unique_fd kernel(
-        harness::check(::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG), "netlink"));
+    const harness::unique_fd kernel(harness::check(
+        ::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG), "netlink"));
     question all;
     all.header.nlmsg_len = sizeof all;
     all.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
@@ -85,11 +85,13 @@ std::vector<in6_addr> listeners(int family, std::uint16_t port) {
     std::vector<in6_addr> found;
     alignas(nlmsghdr) std::array<char, 32768> answer{};
     while (true) {
-        const auto count = harness::check(::recv(kernel.get(), answer.data(), answer.size(), 0), "netlink");
+        const auto count = harness::check(::recv(kernel.get(), answer.data(), answer.size(), 0),
+                                          "netlink");
         auto left = static_cast<std::size_t>(count);
         const auto* message = reinterpret_cast<const nlmsghdr*>(answer.data());
         for (; left >= sizeof(nlmsghdr) && message->nlmsg_len <= left;) {
-            if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR) return found;
+            if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR)
+                return found;
             const auto* const one = reinterpret_cast<const inet_diag_msg*>(message + 1);
             if (ntohs(one->id.idiag_sport) == port) {
                 in6_addr address{};
@@ -98,7 +100,8 @@ std::vector<in6_addr> listeners(int family, std::uint16_t port) {
             }
             const auto size = (message->nlmsg_len + 3U) & ~3U; // NLMSG_NEXT, without its casts
             left -= std::min<std::size_t>(size, left);
-            message = reinterpret_cast<const nlmsghdr*>(reinterpret_cast<const char*>(message) + size);
+            message = reinterpret_cast<const nlmsghdr*>(reinterpret_cast<const char*>(message) +
+                                                        size);
         }
     }
 }
@@ -133,7 +136,8 @@ std::unique_ptr<subject> subject::start(const std::string& command) {
     const auto port = harness::free_port();
     std::unique_ptr<subject> one(new subject);
     const auto line = replaced(command, "{port}", std::to_string(port));
-    one->process_ = std::make_unique<harness::child>(std::vector<std::string>{"/bin/sh", "-c", line});
+    one->process_ = std::make_unique<harness::child>(
+        std::vector<std::string>{"/bin/sh", "-c", line});
     running_group = one->process_->pid();
     one->wait_until_it_listens(port);
     return one;
@@ -192,7 +196,8 @@ std::vector<pid_t> subject::processes() const {
         const auto name = entry.path().filename().string();
         if (!std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; })) continue;
         const auto is = status_of(std::stoi(name));
-        if (is && is->group == process_->pid() && is->state != 'Z') found.push_back(std::stoi(name));
+        if (is && is->group == process_->pid() && is->state != 'Z')
+            found.push_back(std::stoi(name));
     }
     return found;
 }
@@ -209,7 +214,8 @@ bool subject::wants_cpu() const {
     return sum<int>(processes(), [](pid_t pid) { return harness::wants_cpu(pid) ? 1 : 0; }) > 0;
 }
 
-double subject::restlessness(double share, int spans, const std::function<void()>& meanwhile) const {
+double subject::restlessness(double share, int spans,
+                             const std::function<void()>& meanwhile) const {
     double most = 0;
     for (int span = 0; span < spans; ++span) {
         std::vector<harness::cpu_meter> meters;

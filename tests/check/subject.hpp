@@ -49,8 +49,8 @@ public:
     /// True if one of its threads runs, or would run if it had a core.
     [[nodiscard]] bool wants_cpu() const;
     /// Looks for a span of time, as long as `meanwhile` takes, in which the server uses less than
-    /// `share` of a core; tries `spans` times. \return 0 if there is one, or else the largest share that
-    /// it has used or waited for
+    /// `share` of a core; tries `spans` times. \return 0 if there is one, or else the largest share
+    /// that it has used or waited for
     double restlessness(double share, int spans, const std::function<void()>& meanwhile) const;
 
     /// From now on each of its processes may open no more than `count` further descriptors.
