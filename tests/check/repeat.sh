@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# repeat.sh BUILD TIMES [BUSY]: does the ladder say the same each time? Runs it TIMES times against servers that
-# must stop at a known rung, or at none, while BUSY loops (4, if left out) keep the processor busy. Prints how often
-# each rung was the last, and how long the slowest climb took; status 1 if any verdict differs.
+# repeat.sh BUILD TIMES [BUSY [WHICH]]: does the ladder say the same each time? Runs it TIMES times against servers
+# that must stop at a known rung, or at none, while BUSY loops (4, if left out) keep the processor busy. WHICH is a
+# part of a command: only servers with that. Prints how often each rung was the last, and how long the slowest climb
+# took; status 1 if any verdict differs.
 set -euo pipefail
-build=$(realpath "$1") times=$2 busy=${3:-4} loops=() broken=0
+build=$(realpath "$1") times=$2 busy=${3:-4} which=${4:-} loops=() broken=0
 here=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
 for ((i = 0; i < busy; ++i)); do
     (while :; do :; done) &
@@ -23,6 +24,7 @@ last_rung() { # SAID: prints the rung that failed, 0 if all have passed, "none" 
 
 climb() { # RUNG COMMAND: the rung that it must stop at, 0 for none
     local i began counts
+    [[ $2 == *"$which"* ]] || return 0
     counts=$(for ((i = 0; i < times; ++i)); do
         began=$EPOCHREALTIME
         last_rung "$(LC_ALL=C.UTF-8 "$build/tests/echo_check" "$2" 2>&1)"

@@ -15,7 +15,7 @@ constexpr std::array<rung, 12> rungs{{
     {texts::never_reads, texts::never_reads_expected, "stage2", 2, climb_never_reads, false},
     {texts::resets, texts::resets_expected, "faults", 1, climb_resets, false},
     {texts::floods, texts::floods_expected, "stage3", 3, climb_floods, false},
-    {texts::one_moment, texts::one_moment_expected, "edge_level", 1, climb_one_moment, true},
+    {texts::one_moment, texts::one_moment_expected, "article_notes", 1, climb_one_moment, true},
     {texts::leaves_nothing, texts::leaves_nothing_expected, "faults", 1, climb_leaves_nothing,
      true},
     {texts::rests, texts::rests_expected, "stage3", 3, climb_rests, true},
