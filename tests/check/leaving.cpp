@@ -133,7 +133,7 @@ void climb_resets(scene& now) {
 
 void climb_leaves_nothing(scene& now) {
     constexpr std::size_t spans = 4, waves_in_a_span = 18, first_waves = 8;
-    const milliseconds time_for_a_span = scene::longest / (spans + 2);
+    const milliseconds time_for_a_span = now.longest / (spans + 2);
     auto bystander = now.come();
     now.echo(bystander, "before\n");
     const auto descriptors = now.server.descriptors();

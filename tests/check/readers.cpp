@@ -95,7 +95,7 @@ void climb_never_reads(scene& now) {
 }
 
 void climb_floods(scene& now) {
-    constexpr int answers = 10;
+    constexpr int answers = 40;
     now.doing(texts::beside_floods);
     auto other = now.come();
     now.echo(other, "before\n");
@@ -105,14 +105,16 @@ void climb_floods(scene& now) {
         floods.emplace_back(
             [&](const std::stop_token& enough) { flood(now.server.where(), enough, got); });
     harness::wait_for([&] { return got > 1'000'000; }, milliseconds(2000)); // they are at it
-    const harness::deadline end(std::chrono::seconds(6) * harness::patience);
+    const auto limit = now.longest * 6 / 9;
+    const harness::deadline end(limit);
     for (int answered = 0; answered < answers; ++answered) {
         other.send_all("meanwhile\n", now.soon());
         try {
             other.receive_exactly(10, milliseconds(end.left_ms()));
         } catch (const harness::wrong_answer& saw) {
             if (saw.what_happened != harness::wrong_answer::kind::too_late) throw;
-            now.fail(texts::starved, answered, 6.0 * harness::patience, got / 1'000'000);
+            now.fail(texts::starved, answered, answers,
+                     std::chrono::duration<double>(limit).count(), got / 1'000'000);
         }
     }
 }

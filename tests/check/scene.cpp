@@ -76,9 +76,16 @@ bool is_an_end() {
 
 } // namespace
 
+int busyness() {
+    std::ifstream file("/proc/loadavg");
+    double last_minute = 0, skipped = 0, running = 0; // "4.75 3.10 2.98 6/512 4711"
+    file >> last_minute >> skipped >> skipped >> running;
+    const double cores = std::max(1U, std::thread::hardware_concurrency());
+    return static_cast<int>(std::clamp(std::max(last_minute, running) / cores, 1.0, 6.0));
+}
+
 milliseconds scene::soon() {
-    const auto most = milliseconds(std::chrono::seconds(5) * harness::patience);
-    return soon_ = std::min(most, left());
+    return soon_ = std::min(longest * 5 / 9, left());
 }
 
 void scene::echo(client& by, std::string_view line) {
@@ -151,8 +158,7 @@ std::uint64_t more_than_fits() {
 
 std::string seen(scene& now) {
     auto by_client = seen_by_client(now.waited());
-    if (now.is_over())
-        by_client = say(texts::out_of_time, by_client, scene::longest.count() / 1000);
+    if (now.is_over()) by_client = say(texts::out_of_time, by_client, now.longest.count() / 1000);
     if (!is_an_end()) return by_client;
     // The sockets of a server that dies are closed a moment before it has ended.
     harness::wait_for([&] { return now.server.ended().has_value(); }, milliseconds(500));

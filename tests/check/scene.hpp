@@ -23,6 +23,9 @@ public:
     using std::runtime_error::runtime_error;
 };
 
+/// How many programs want each of this machine's cores: 1 if it has nothing else to do, 6 at most.
+int busyness();
+
 /// One server, and clients around it.
 class scene {
 public:
@@ -30,8 +33,9 @@ public:
 
     subject& server;
 
-    /// A rung may take no longer than this.
-    inline static const milliseconds longest = std::chrono::seconds(9) * harness::patience;
+    /// A rung may take no longer than this: nine seconds, and more where other programs want the
+    /// processor as well, because the verdict must not depend on them.
+    const milliseconds longest = milliseconds(9000) * harness::patience * busyness();
 
     /// Says what clients do from now on. It is reported as what was sent, if something is wrong.
     template <typename... Arguments>
@@ -46,8 +50,8 @@ public:
         throw surprise(say(came_back, arguments...));
     }
 
-    /// The longest time that a server may take for an answer: five seconds, so that a busy machine
-    /// is no reason to fail, and no more than is left of the rung's nine.
+    /// The longest time that a server may take for an answer: five ninths of the rung's time, so
+    /// that a busy machine is no reason to fail, and no more than is left of it.
     milliseconds soon();
     /// What soon() has said last, in seconds: how long the client has waited that failed.
     [[nodiscard]] double waited() const { return std::chrono::duration<double>(soon_).count(); }

@@ -185,8 +185,8 @@ inline constexpr text bystander_after{
     "after all that, a client that was there from the beginning sends a line",
     "这一切之后，一开始就连着的客户端发了一行"};
 inline constexpr text beside_floods{
-    "four clients never stop sending and reading; a fifth one sends a line, ten times",
-    "四个客户端不停地收发；第五个发一行，共十次"};
+    "four clients never stop sending and reading; a fifth one sends a line, forty times",
+    "四个客户端不停地收发；第五个发一行，共四十次"};
 inline constexpr text come_at_once{
     "{} clients connect while the server stands still for a moment (SIGSTOP), as if it were busy",
     "{} 个客户端在服务器停住的一瞬间（SIGSTOP，相当于它正忙）连上来"};
@@ -250,8 +250,9 @@ inline constexpr text memory_grew{"the server's memory grew by {} MiB after it h
                                   "服务器收下了 {1} MiB，内存增加了 {0} MiB"};
 inline constexpr text lost_bytes{"{} bytes instead of {}, urgent ones not counted",
                                  "{} 字节，应有 {}（不计紧急字节）"};
-inline constexpr text starved{"{} of 10 answers within {:.0f} s; the four got {} MiB meanwhile",
-                              "{1:.0f} 秒内只有 {0} 次得到回答；其间那四个收到了 {2} MiB"};
+inline constexpr text starved{
+    "{} of {} answers within {:.0f} s; the four got {} MB meanwhile",
+    "{2:.0f} 秒内只有 {0} 次得到回答（应有 {1} 次）；其间那四个收到了 {3} MB"};
 inline constexpr text backlog_short{"the kernel connected {} of {}, and turned the others away",
                                     "内核只接下了 {} 个（共 {}），其余的被拒之门外"};
 inline constexpr text served_some{"only {} of {} clients were served, {} were cut off",
