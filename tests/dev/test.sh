@@ -30,6 +30,9 @@ refuses test release
 refuses test 1 2
 refuses test --all 3
 refuses test --arm64 3
+refuses check
+refuses check "server without its port"
+refuses check --all
 refuses diff
 refuses diff 1
 refuses diff 1 9

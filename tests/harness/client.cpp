@@ -11,9 +11,13 @@
 namespace harness {
 namespace {
 
+using kind = wrong_answer::kind;
+
 [[noreturn]] void fail_at_end(ssize_t how, std::uint64_t got, std::uint64_t wanted) {
-    throw failure(fmt::format("the server {} after {} of {} bytes",
-                              how < 0 ? "reset the connection" : "ended the stream", got, wanted));
+    throw wrong_answer(how < 0 ? kind::reset : kind::ended, got, wanted,
+                       fmt::format("the server {} after {} of {} bytes",
+                                   how < 0 ? "reset the connection" : "ended the stream", got,
+                                   wanted));
 }
 
 } // namespace
@@ -48,12 +52,15 @@ std::size_t client::send_some(std::string_view bytes) {
     return static_cast<std::size_t>(check(count, "send"));
 }
 
-void client::send_all(std::string_view bytes) {
-    const deadline end(must_happen);
+void client::send_all(std::string_view bytes, milliseconds limit) {
+    const deadline end(limit);
+    const auto size = bytes.size();
     while (!bytes.empty()) {
         bytes.remove_prefix(send_some(bytes));
         if (!bytes.empty() && wait(POLLOUT, end) == 0)
-            throw failure(fmt::format("the server did not take the last {} bytes", bytes.size()));
+            throw wrong_answer(
+                kind::not_taken, size - bytes.size(), size,
+                fmt::format("the server did not take the last {} bytes", bytes.size()));
     }
 }
 
@@ -82,8 +89,9 @@ std::string client::receive_exactly(std::size_t size, milliseconds limit) {
         if (count == 0 || count == -1) fail_at_end(count, got, size);
         if (count > 0) got += static_cast<std::size_t>(count);
         if (count == -2 && wait(POLLIN, end) == 0)
-            throw failure(fmt::format("only {} of {} bytes came back within {} ms", got, size,
-                                      limit.count()));
+            throw wrong_answer(kind::too_late, got, size,
+                               fmt::format("only {} of {} bytes came back within {} ms", got, size,
+                                           limit.count()));
     }
     return bytes;
 }
@@ -105,22 +113,37 @@ rest client::receive_rest(milliseconds limit) {
         all.reset = count == -1;
         if (count == 0 || count == -1) return all;
         if (end.over() || (count == -2 && wait(POLLIN, end) == 0))
-            throw failure(fmt::format("no end of the stream within {} ms, after {} bytes",
-                                      limit.count(), all.bytes.size()));
+            throw wrong_answer(kind::no_end, all.bytes.size(), all.bytes.size(),
+                               fmt::format("no end of the stream within {} ms, after {} bytes",
+                                           limit.count(), all.bytes.size()));
     }
 }
 
 void client::expect_end(milliseconds limit) {
     const auto all = receive_rest(limit);
-    if (all.reset) throw failure("the server reset the connection instead of ending it");
+    if (all.reset)
+        throw wrong_answer(kind::reset, all.bytes.size(), all.bytes.size(),
+                           "the server reset the connection instead of ending it");
     if (!all.bytes.empty())
-        throw failure(fmt::format("{} bytes too many came back", all.bytes.size()));
+        throw wrong_answer(kind::too_many, all.bytes.size(), 0,
+                           fmt::format("{} bytes too many came back", all.bytes.size()));
 }
 
 void client::echo(std::string_view bytes, milliseconds limit) {
-    send_all(bytes);
-    if (receive_exactly(bytes.size(), limit) != bytes)
-        throw failure("what came back is not what was sent");
+    send_all(bytes, limit);
+    const auto back = receive_exactly(bytes.size(), limit);
+    const auto differs = std::ranges::mismatch(back, bytes).in1;
+    if (differs != back.end())
+        throw wrong_answer(kind::different, static_cast<std::uint64_t>(differs - back.begin()),
+                           bytes.size(), "what came back is not what was sent");
+}
+
+void client::expect_same(const pattern& bytes, std::span<const char> arrived,
+                         std::uint64_t at) const {
+    const auto wrong = bytes.difference(arrived, at);
+    if (!wrong) return;
+    const auto same = bytes.same(arrived, at);
+    throw wrong_answer(kind::different, at + same, at + arrived.size(), *wrong);
 }
 
 void client::exchange(const conversation& how, milliseconds limit) {
@@ -130,7 +153,7 @@ void client::exchange(const conversation& how, milliseconds limit) {
     std::string buffer(how.read_size, '\0');
     if (how.half_close && how.size == 0) shutdown_write();
     while (got < how.size) {
-        if (at == piece.size() && sent < how.size) {
+        if (at == piece.size() && sent < how.size && sent - got < how.most_ahead) {
             const auto next = how.next_piece ? how.next_piece() : std::size_t{65536};
             piece = how.bytes.text(std::min<std::uint64_t>(next, how.size - sent), sent);
             at = 0;
@@ -139,8 +162,9 @@ void client::exchange(const conversation& how, milliseconds limit) {
         const auto events = static_cast<short>(owes ? POLLIN | POLLOUT : POLLIN);
         const auto ready = wait(events, deadline(limit));
         if (ready == 0)
-            throw failure(fmt::format("nothing moved for {} ms: {} of {} bytes sent, {} back",
-                                      limit.count(), sent, how.size, got));
+            throw wrong_answer(kind::too_late, got, how.size,
+                               fmt::format("nothing moved for {} ms: {} of {} bytes sent, {} back",
+                                           limit.count(), sent, how.size, got));
         if (owes && (ready & POLLOUT) != 0) {
             const auto taken = send_some(std::string_view(piece).substr(at));
             at += taken;
@@ -152,8 +176,10 @@ void client::exchange(const conversation& how, milliseconds limit) {
         if (count == 0 || count == -1) fail_at_end(count, got, how.size);
         if (count < 0) continue;
         const std::span arrived(buffer.data(), static_cast<std::size_t>(count));
-        if (got + arrived.size() > sent) throw failure("more came back than was sent");
-        if (const auto wrong = how.bytes.difference(arrived, got)) throw failure(*wrong);
+        if (got + arrived.size() > sent)
+            throw wrong_answer(kind::too_many, got + arrived.size() - sent, 0,
+                               "more came back than was sent");
+        expect_same(how.bytes, arrived, got);
         got += arrived.size();
     }
     if (how.half_close) expect_end(limit);

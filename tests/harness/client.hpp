@@ -14,6 +14,27 @@
 
 namespace harness {
 
+/// What a client saw that it should not have seen. Its numbers are for programs that report it in
+/// words of their own.
+class wrong_answer : public failure {
+public:
+    enum class kind {
+        too_late,  ///< only `got` of `wanted` bytes came back within the limit
+        no_end,    ///< the stream did not end within the limit, after `got` bytes
+        ended,     ///< the server ended the stream after `got` of `wanted` bytes
+        reset,     ///< the server reset the connection after `got` of `wanted` bytes
+        not_taken, ///< the server took only `got` of `wanted` bytes within the limit
+        too_many,  ///< `got` bytes came back that should not have come
+        different  ///< the byte number `got` is not the one that was sent
+    };
+    wrong_answer(kind how, std::uint64_t got_bytes, std::uint64_t wanted_bytes,
+                 const std::string& text)
+        : failure(text), what_happened(how), got(got_bytes), wanted(wanted_bytes) {}
+
+    kind what_happened;
+    std::uint64_t got, wanted;
+};
+
 /// What came in up to the end of a stream.
 struct rest {
     std::string bytes;
@@ -28,18 +49,20 @@ struct conversation {
     std::function<std::size_t()> next_piece = {};
     bool half_close = false;       ///< SHUT_WR after the last byte, then expect the end
     std::size_t read_size = 65536; ///< the most it takes at a time
+    /// It begins no other write while it is so many bytes ahead of what came back.
+    std::uint64_t most_ahead = ~std::uint64_t{0};
 };
 
 /// A connection, seen from the client's side.
 class client {
 public:
-    explicit client(const endpoint& to, int receive_buffer = 0)
-        : fd_(dial(to, must_happen, receive_buffer)) {}
+    explicit client(const endpoint& to, int receive_buffer = 0, milliseconds limit = must_happen)
+        : fd_(dial(to, limit, receive_buffer)) {}
 
     [[nodiscard]] int fd() const { return fd_.get(); }
     [[nodiscard]] endpoint local() const;
 
-    void send_all(std::string_view bytes);
+    void send_all(std::string_view bytes, milliseconds limit = must_happen);
     /// Sends as much as is taken now. \return how much that was; 0 if nothing was
     std::size_t send_some(std::string_view bytes);
     /// Sends `bytes` from offset 0 on until nothing was taken for `quiet`, or `most` was.
@@ -71,6 +94,7 @@ public:
 private:
     /// Waits for any of `events` (poll(2)) and returns those that are there; 0 at the limit.
     short wait(short events, const deadline& end) const;
+    void expect_same(const pattern& bytes, std::span<const char> arrived, std::uint64_t at) const;
     /// recv: \return the count, 0 at the end, -1 for a reset, -2 if there is nothing yet
     ssize_t receive(char* into, std::size_t size);
 

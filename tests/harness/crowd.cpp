@@ -116,6 +116,14 @@ bool crowd::drive(const std::function<bool()>& done, milliseconds limit) {
     return true;
 }
 
+std::size_t crowd::connected() const {
+    return static_cast<std::size_t>(std::ranges::count_if(members_, [](const member& one) {
+        endpoint peer;
+        peer.length = sizeof peer.storage;
+        return ::getpeername(one.fd.get(), peer.get(), &peer.length) == 0;
+    }));
+}
+
 void crowd::drive_until_quiet(milliseconds quiet) {
     drive_until_quiet(quiet, [] { return false; });
 }

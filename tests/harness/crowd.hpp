@@ -35,6 +35,8 @@ public:
     void drive_until_quiet(milliseconds quiet);
 
     [[nodiscard]] std::size_t size() const { return members_.size(); }
+    /// How many are connected, which is the kernel's doing: the server need not have accepted them.
+    [[nodiscard]] std::size_t connected() const;
     /// How many have got back all that they were to send.
     [[nodiscard]] std::size_t served() const { return served_; }
     /// How many have ended early or got a wrong byte.

@@ -40,14 +40,19 @@ std::string pattern::text(std::size_t size, std::uint64_t offset) const {
     return bytes;
 }
 
+std::size_t pattern::same(std::span<const char> arrived, std::uint64_t offset) const {
+    const std::string expected = text(arrived.size(), offset);
+    const auto differs = std::mismatch(arrived.begin(), arrived.end(), expected.begin()).first;
+    return static_cast<std::size_t>(differs - arrived.begin());
+}
+
 std::optional<std::string> pattern::difference(std::span<const char> arrived,
                                                std::uint64_t offset) const {
-    const std::string expected = text(arrived.size(), offset);
-    const auto [is, should] = std::mismatch(arrived.begin(), arrived.end(), expected.begin());
-    if (is == arrived.end()) return std::nullopt;
-    return fmt::format("byte {} came back as {:#04x}, sent as {:#04x}",
-                       offset + static_cast<std::uint64_t>(is - arrived.begin()),
-                       static_cast<unsigned char>(*is), static_cast<unsigned char>(*should));
+    const auto at = same(arrived, offset);
+    if (at == arrived.size()) return std::nullopt;
+    return fmt::format("byte {} came back as {:#04x}, sent as {:#04x}", offset + at,
+                       static_cast<unsigned char>(arrived[at]),
+                       static_cast<unsigned char>(text(1, offset + at)[0]));
 }
 
 std::size_t random_sizes::operator()() noexcept {

@@ -20,6 +20,8 @@ public:
     void fill(std::span<char> into, std::uint64_t offset) const noexcept;
     /// The bytes [offset, offset + size).
     [[nodiscard]] std::string text(std::size_t size, std::uint64_t offset = 0) const;
+    /// How many bytes at the beginning of what arrived are those from `offset` on.
+    [[nodiscard]] std::size_t same(std::span<const char> arrived, std::uint64_t offset) const;
     /// Compares what arrived with the bytes from `offset` on.
     /// \return nothing, or where it differs and how
     [[nodiscard]] std::optional<std::string> difference(std::span<const char> arrived,

@@ -152,7 +152,7 @@ private:
         if ((event.events & EPOLLPRI) != 0) return drop(found->first); // only if asked for
         bool lives = turn(one);
         const auto since = clock::now();
-        while (has(defect::serves_one_until_it_rests) && lives && more_comes(one) &&
+        while (has(defect::serves_one_until_it_rests) && lives && !one.ended && more_comes(one) &&
                clock::now() - since < std::chrono::seconds(1))
             lives = turn(one);
         const bool over = one.ended && owed(one).empty() && !has(defect::ignores_half_close);
@@ -172,7 +172,7 @@ private:
 
     static bool more_comes(const connection& one) {
         pollfd waiting{one.fd.get(), POLLIN, 0};
-        return ::poll(&waiting, 1, 100) > 0;
+        return ::poll(&waiting, 1, 20) > 0;
     }
 
     std::vector<char>& owed(connection& one) {

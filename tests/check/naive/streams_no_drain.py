@@ -1,0 +1,20 @@
+"""asyncio without drain(): what a client does not read is kept in memory."""
+import asyncio
+import sys
+
+
+async def echo(reader, writer):
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+    except ConnectionError:
+        pass
+    writer.close()
+
+
+async def main():
+    server = await asyncio.start_server(echo, "127.0.0.1", int(sys.argv[1]), backlog=4096)
+    await server.serve_forever()
+
+
+asyncio.run(main())
