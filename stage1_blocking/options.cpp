@@ -51,7 +51,7 @@ std::expected<options, int> parse_options(int argc, const char* const* argv) {
     options read;
     std::string listen, most, grace;
     CLI::App app{"An echo server: every byte comes back once, in order.", "stage1_server"};
-    app.add_option("-l,--listen", listen, "where clients connect; unix:PATH, unix:@NAME")
+    app.add_option("-l,--listen", listen, "where to listen; also unix:PATH, unix:@NAME")
         ->option_text("ADDRESS [:8080]")
         ->check(reads_into(read.listen, [](const auto& text) { return parse_endpoint(text); }));
     app.add_flag("-v,--verbose", read.verbose, "one line per connection event and per message");

@@ -51,7 +51,7 @@ std::expected<options, int> parse_options(int argc, const char* const* argv) {
     options read;
     std::string listen, most, grace;
     CLI::App app{"An echo server: every byte comes back once, in order.", "stage3_server"};
-    app.add_option("-l,--listen", listen, "where clients connect; unix:PATH, unix:@NAME")
+    app.add_option("-l,--listen", listen, "where to listen; also unix:PATH, unix:@NAME")
         ->option_text("ADDRESS [:8080]")
         ->check(reads_into(read.listen, [](const auto& text) { return parse_endpoint(text); }));
     app.add_flag("-v,--verbose", read.verbose, "one line per connection event and per message");
@@ -62,7 +62,7 @@ std::expected<options, int> parse_options(int argc, const char* const* argv) {
     app.add_option("--grace", grace, "how long a graceful stop may take")
         ->option_text("DURATION [5s]")
         ->check(reads_into(read.grace, parse_duration));
-    app.add_option("--trace", read.trace, "what happened, as Chrome trace events")
+    app.add_option("--trace", read.trace, "record what happens, as Chrome trace events")
         ->option_text("FILE [none]");
     app.set_version_flag("--version", fmt::format("stage3_server {}", version));
     try {

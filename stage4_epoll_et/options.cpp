@@ -51,7 +51,7 @@ std::expected<options, int> parse_options(int argc, const char* const* argv) {
     options read;
     std::string listen, most, grace, idle, write;
     CLI::App app{"An echo server: every byte comes back once, in order.", "stage4_server"};
-    app.add_option("-l,--listen", listen, "where clients connect; unix:PATH, unix:@NAME")
+    app.add_option("-l,--listen", listen, "where to listen; also unix:PATH, unix:@NAME")
         ->option_text("ADDRESS [:8080]")
         ->check(reads_into(read.listen, [](const auto& text) { return parse_endpoint(text); }));
     app.add_flag("-v,--verbose", read.verbose, "one line per connection event and per message");
@@ -65,10 +65,11 @@ std::expected<options, int> parse_options(int argc, const char* const* argv) {
     app.add_option("--idle-timeout", idle, "close a connection that sent nothing for this long")
         ->option_text("DURATION [none]")
         ->check(reads_into(read.idle_timeout, parse_duration));
-    app.add_option("--write-timeout", write, "close a connection that took nothing for this long")
+    app.add_option("--write-timeout", write,
+                   "close a connection that accepted no bytes for this long")
         ->option_text("DURATION [none]")
         ->check(reads_into(read.write_timeout, parse_duration));
-    app.add_option("--trace", read.trace, "what happened, as Chrome trace events")
+    app.add_option("--trace", read.trace, "record what happens, as Chrome trace events")
         ->option_text("FILE [none]");
     app.set_version_flag("--version", fmt::format("stage4_server {}", version));
     try {

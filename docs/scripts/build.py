@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import generate
+import search
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build/docs"
@@ -29,6 +30,8 @@ LANGUAGES = {
            "PROGRAMS": "stage5_coroutines/articles/README.zh-CN.md"},
 }
 OTHER = {"en": ("zh", "中文"), "zh": ("en", "English")}
+THEME_SWITCH = {"en": "Light or dark", "zh": "浅色或深色"}
+SKIP = {"en": "To the text", "zh": "跳到正文"}
 
 CHOICE = """<!DOCTYPE html>
 <html><head><meta charset="utf-8"><title>Go's netpoller in C++ · 用 C++ 看懂 Go 的网络轮询器</title>
@@ -43,9 +46,9 @@ CHOICE = """<!DOCTYPE html>
 LAYOUT = """<doxygenlayout version="1.0"><navindex>
 <tab type="mainpage" visible="yes" title="{title}"/>
 {pages}<tab type="usergroup" visible="yes" url="[none]" title="{source}">
-<tab type="files" visible="yes" title=""/>
-<tab type="namespaces" visible="yes" title=""/>
-<tab type="classes" visible="yes" title=""/>
+<tab type="filelist" visible="yes" title=""/>
+<tab type="namespacelist" visible="yes" title=""/>
+<tab type="classlist" visible="yes" title=""/>
 </tab>
 </navindex></doxygenlayout>
 """
@@ -91,7 +94,7 @@ def stages():
 def settings(language):
     """What Doxyfile finds in its environment for a language."""
     theme = [str(AWESOME / name) for name in THEME if (AWESOME / name).exists()]
-    files = ["docs/theme/site.js"]
+    files = ["docs/theme/site.js", f"build/docs/generated/{language}/found.js"]
     if (AWESOME / TOGGLE).exists():
         files.append(str(AWESOME / TOGGLE))
     programs = LANGUAGES[language]["PROGRAMS"]
@@ -121,10 +124,12 @@ def write_header(language):
     if process.returncode != 0:
         sys.exit(f"doxygen could not make a header:\n{output}")
     text = header.read_text()
-    scripts = '<link rel="icon" href="data:,"/>\n<script src="$relpath^site.js"></script>\n'
+    scripts = ('<link rel="icon" href="data:,"/>\n<script src="$relpath^found.js"></script>\n'
+               '<script src="$relpath^site.js"></script>\n')
     if (AWESOME / TOGGLE).exists():
         scripts += (f'<script src="$relpath^{TOGGLE}"></script>\n'
-                    '<script>DoxygenAwesomeDarkModeToggle.init()</script>\n')
+                    f'<script>DoxygenAwesomeDarkModeToggle.title = "{THEME_SWITCH[language]}";\n'
+                    'DoxygenAwesomeDarkModeToggle.init()</script>\n')
     other, name = OTHER[language]
     switch = (f'<a class="language" lang="{other}" data-site="../{other}/" '
               f'href="../{other}/index.html">{name}</a>')
@@ -132,6 +137,7 @@ def write_header(language):
     text = re.sub(r'(<html[^>]*?) lang="[^"]*"', r"\1", text)
     for old, new in [("</head>", scripts + "</head>"),
                      ("<html ", f'<html lang="{tag}" '),
+                     ("<body>", f'<body>\n<a class="skip" href="#doc-content">{SKIP[language]}</a>'),
                      ("<!--END PROJECT_NUMBER-->", "<!--END PROJECT_NUMBER-->" + switch)]:
         if old not in text:
             sys.exit(f"docs/scripts/build.py: Doxygen's header has no {old} any more")
@@ -146,6 +152,7 @@ def main():
         generate.write_all(language, BUILD / "generated" / language)
         write_layout(language)
         write_header(language)
+        (BUILD / "generated" / language / "found.js").write_text(search.index(language))
     (BUILD / "html").mkdir()
     running = {language: doxygen(language) for language in LANGUAGES}
     failed = False

@@ -2,7 +2,7 @@
 """Puts what was measured into pages and READMEs: nobody types a figure.
 
 figures.py PAGE     the page with the figures in the places of its \\measured{...}: docs/filter
-figures.py --write  puts them into the READMEs, between their <!-- measured --> marks
+figures.py --write  puts them into the READMEs, between their <!-- measured --> marks, and code between its own
 figures.py --fuzzed adds what ./dev fuzz has executed since to docs/measured/fuzz.json
 All are medians from docs/measured/results.json, which `./dev bench --publish` writes.
 
@@ -160,6 +160,16 @@ def with_table(text, found, language):
     return marked.sub(lambda marks: f"{marks[1]}{table(found, language)}\n{marks[2]}", text)
 
 
+def with_code(text):
+    """The pieces of code of a README, between their marks, as the sources have them now."""
+    def piece(marks):
+        path, marker = marks[2].split(",")
+        code = (ROOT / path).read_text().split(f"// [{marker}]\n")[1]
+        lines = [line for line in code.splitlines() if not line.startswith("///")]
+        return "\n".join([marks[1], "```cpp", *lines, "```", marks[3]])
+    return re.sub(r"(<!-- code (\S+) -->)\n.*?(<!-- /code -->)", piece, text, flags=re.S)
+
+
 def readmes():
     return [(ROOT / "README.md", "en"), (ROOT / "README.zh-CN.md", "zh")]
 
@@ -167,7 +177,7 @@ def readmes():
 def main():
     if sys.argv[1:] == ["--write"]:
         for path, language in readmes():
-            path.write_text(with_table(path.read_text(), results(), language))
+            path.write_text(with_code(with_table(path.read_text(), results(), language)))
         return
     if sys.argv[1:] == ["--fuzzed"]:
         add_fuzzed()

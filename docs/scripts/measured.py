@@ -25,6 +25,17 @@ WORDS = {
            "server": "服务器", "rounds": "{} 轮的中位数", "failed": "失败"},
 }
 
+# What each plot answers, for those who do not see it.
+PLOTS = {
+    "cpu": {"en": "What does an echo cost the server, in CPU time?", "zh": "一次回显要花服务器多少 CPU 时间？"},
+    "grid": {"en": "Does that change with the size of the message and the number of clients?",
+             "zh": "消息大小和客户端数目不同时，开销有什么变化？"},
+    "idle": {"en": "What do idle connections add to the cost of an echo?", "zh": "空闲连接会让一次回显多花多少？"},
+    "latency": {"en": "How long does a client wait for its echo?", "zh": "客户端要等多久才收到回显？"},
+    "lateness": {"en": "How late do deadlines come?", "zh": "截止时间会晚到多久？"},
+    "memory": {"en": "How much memory does an idle connection take?", "zh": "一个空闲连接占用多少内存？"},
+}
+
 
 def table(runs, language, words):
     place = {"en": 0, "zh": 1}[language]
@@ -32,13 +43,13 @@ def table(runs, language, words):
                if any(figures.value_at(run["result"], column[0]) for run in runs)]
     heads = [words["server"], *(title.split("|")[place] for _, title, _, _ in columns)]
     out = ['<table class="markdownTable"><tr class="markdownTableHead">',
-           "".join(f"<th>{head}</th>" for head in heads), "</tr>"]
+           f"<th>{heads[0]}</th>" + "".join(f'<th class="number">{head}</th>' for head in heads[1:]), "</tr>"]
     for run in runs:
         cells = [html.escape(figures.name_of(run["server"], language))]
         for path, _, scale, digits in columns:
             value = figures.value_at(run["result"], path)
             cells.append("–" if value is None else f"{value * scale:,.{digits}f}")
-        out.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+        out.append(f"<tr><td>{cells[0]}</td>" + "".join(f'<td class="number">{cell}</td>' for cell in cells[1:]) + "</tr>")
     rounds = max(run["rounds"] for run in runs)
     out.append(f"</table><p><small>{words['rounds'].format(rounds)}</small></p>")
     return "".join(out)
@@ -56,13 +67,21 @@ def fragment(language, plots):
         apart = max(abs(each["ratio"] - 1) for each in results["again"])
         out.append(f"<p>{words['again'].format(apart)}</p>")
     for plot in plots:
-        out.append(f'<figure class="plot"><img src="{plot.name}" alt="{plot.stem}"></figure>')
+        title = PLOTS[plot.name.split(".")[0]][language]
+        out.append(f'<figure class="plot"><img src="{plot.name}" alt="{html.escape(title)}"></figure>')
+    shown = None
     cases = dict.fromkeys((run["comparison"], run["case"]) for run in results["runs"])
     for comparison, case in cases:
         runs = [run for run in results["runs"]
                 if (run["comparison"], run["case"]) == (comparison, case)]
-        out.append(f"<h3>{html.escape(comparison)}: {html.escape(case)}</h3>")
+        if comparison != shown:
+            if shown:
+                out.append("</details>")
+            out.append(f"<details><summary>{html.escape(comparison)}</summary>")
+            shown = comparison
+        out.append(f"<p><b>{html.escape(case)}</b></p>")
         out.append(table(runs, language, words))
+    out.append("</details>")
     for failure in results["failures"]:
         out.append(f"<p>{words['failed']}: {html.escape(str(failure))}</p>")
     return "\n".join(out) + "\n"

@@ -57,8 +57,9 @@
             current = Math.min(Math.max(index, 0), events.length - 1);
             events[current].classList.add("current");
             figure.querySelector(".count").textContent = `${current + 1}/${events.length}`;
-            figure.querySelector(".first").disabled = figure.querySelector(".back").disabled = current === 0;
-            figure.querySelector(".forward").disabled = current === events.length - 1;
+            // Not `disabled`: a button that has the focus would lose it, and the keys with it.
+            for (const [name, ends] of [["first", 0], ["back", 0], ["forward", events.length - 1]])
+                figure.querySelector(`.${name}`).setAttribute("aria-disabled", current === ends);
             tell(events[current]);
             bringIntoView(events[current]);
         }
@@ -84,7 +85,67 @@
         show(0);
     }
 
+    // Pages, sections, words of the glossary and Go's names, from found.js. Doxygen finds only symbols.
+    function searchPages() {
+        const field = document.getElementById("MSearchField");
+        if (!field || !window.found) return;
+        const list = document.createElement("ul");
+        list.className = "found";
+        document.body.append(list);
+        function find() {
+            const wanted = field.value.trim().toLowerCase();
+            const hits = wanted.length < (/[^\x00-\x7f]/.test(wanted) ? 1 : 2) ? [] : window.found
+                .filter(([words]) => words.toLowerCase().includes(wanted))
+                .sort((a, b) => a[0].length - b[0].length).slice(0, 12);
+            list.replaceChildren(...hits.map(([, title, where]) => {
+                const link = document.createElement("a");
+                link.href = where;
+                link.textContent = title;
+                const item = document.createElement("li");
+                item.append(link);
+                return item;
+            }));
+            const place = field.getBoundingClientRect();
+            const symbols = document.getElementById("MSearchResultsWindow");
+            const below = symbols && symbols.style.display === "block" ? symbols.getBoundingClientRect() : place;
+            list.style.top = `${Math.max(place.bottom, below.bottom) + window.scrollY + 6}px`;
+            list.style.left = `${Math.max(8, Math.min(place.left, window.innerWidth - 360))}px`;
+            list.style.width = `${Math.min(340, window.innerWidth - 24)}px`;
+        }
+        for (const event of ["input", "keyup", "compositionend"])
+            field.addEventListener(event, () => setTimeout(find, 150)); // after Doxygen's own results
+        document.addEventListener("keydown", event => {
+            if (event.key === "Escape") list.replaceChildren();
+        });
+        document.addEventListener("click", event => {
+            if (!list.contains(event.target) && event.target !== field) list.replaceChildren();
+        });
+    }
+
+    // Marks inside a piece of code are for those who cut it out, not for those who read it.
+    function hideMarks() {
+        if (document.querySelector(".fragment a[id^=l0]")) return; // a page of source
+        for (const line of document.querySelectorAll("div.fragment div.line"))
+            if (/^\s*\/\/ \[[^\]]+\]\s*$/.test(line.textContent)) line.remove();
+    }
+
+    // The switch for light and dark can be reached with a keyboard; an invisible checkbox need not be.
+    function putInReach() {
+        for (const toggle of document.querySelectorAll("doxygen-awesome-dark-mode-toggle")) {
+            toggle.tabIndex = 0;
+            toggle.setAttribute("role", "button");
+            toggle.addEventListener("keydown", event => {
+                if (event.key === "Enter" || event.key === " ") toggle.click();
+            });
+        }
+        for (const box of document.querySelectorAll("#main-menu-state")) box.tabIndex = -1;
+        for (const label of document.querySelectorAll("#nav-tree .label a")) label.title ||= label.textContent;
+    }
+
     window.addEventListener("DOMContentLoaded", pointAtThisPage);
+    window.addEventListener("DOMContentLoaded", searchPages);
+    window.addEventListener("DOMContentLoaded", hideMarks);
+    window.addEventListener("load", putInReach);
     window.addEventListener("DOMContentLoaded",
         () => document.querySelectorAll("figure.timeline").forEach(stepThrough));
     window.addEventListener("DOMContentLoaded", letNamesBreak);

@@ -34,6 +34,7 @@ refuses diff
 refuses diff 1
 refuses diff 1 9
 refuses diff 1 2 3
+refuses diff 1 2 --whole
 refuses docs 1
 refuses lint all
 refuses peers go
@@ -57,6 +58,19 @@ while read -r command; do
     done
     commands=$((commands + 1))
 done < <("$dev" help | sed -nE 's|^\./dev ([a-z]+).*|\1|p' | sort -u)
+
+# A step's table comes first, then what carries the idea, then the rest, then, if asked for, what is new.
+for step in "1 2" "2 3" "3 4" "4 5"; do
+    read -r from to <<<"$step"
+    shown=$("$dev" diff "$from" "$to" | awk '/^Where the idea is:/ || /^The same in both:/ || /^--- / { print $1, $2 }')
+    first=$(sed -n 's|^--- [^/]*/||p' <<<"$shown" | head -n 1)
+    [[ $(sed -n 1p <<<"$shown") == "Where the"* && $(sed -n 2p <<<"$shown") == "The same" ]] ||
+        complain "dev diff $step does not begin with its table"
+    grep -q "^idea $step .*${first:-nothing}" "$1/tests/lesson/lesson.txt" || complain "dev diff $step begins with $first"
+    [[ $shown != *"/dev/null"* ]] || complain "dev diff $step has whole files in it"
+    [[ $("$dev" diff "$from" "$to" --all) == *"--- /dev/null"* || $step == "2 3" ]] || complain "dev diff $step --all has not"
+done
+
 [[ $commands -ge 12 ]] || complain "dev help names $commands commands only"
 [[ $("$dev" --help) == "$("$dev")" ]] || complain "dev --help is not dev help"
 exit "$broken"

@@ -38,6 +38,9 @@ check_diff() {
     for n in 1 2 3 4; do
         a=$(stage "$n") || continue
         b=$(stage $((n + 1))) || continue
+        for file in $(promises "idea $n $((n + 1))" | cut -d ' ' -f 4-); do
+            [[ -e $b/$file ]] || complain "lesson.txt has the idea of stage $((n + 1)) in $file, which is not there"
+        done
         promise=$(promises "diff $n $((n + 1))")
         [[ -n $promise ]] || { complain "lesson.txt does not say how far stage $((n + 1)) may go"; continue; }
         read -r _ _ _ lines percent <<<"$promise"

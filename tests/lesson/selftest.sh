@@ -72,6 +72,8 @@ plant && sed -i '/return 0/d; /main/d' stage2_x/main.cpp
 expect 1 'too much changes' diff
 plant && rm stage2_x/main.cpp
 expect 1 'main.cpp is gone' diff
+plant && echo 'idea 1 2 main.cpp lost.cpp' >>tests/lesson/lesson.txt
+expect 1 'has the idea of stage 2 in lost.cpp' diff
 plant && sed -i '/^diff/d' tests/lesson/lesson.txt
 expect 1 'does not say how far' diff
 

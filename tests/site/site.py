@@ -193,6 +193,8 @@ def check_figures():
             complain(f"{path.name} has no place for what was measured")
         if text != figures.with_table(text, found, language):
             complain(f"{path.name} says otherwise than docs/measured/results.json: figures.py --write puts it right")
+        if text != figures.with_code(text):
+            complain(f"{path.name} shows code that is not in the sources: figures.py --write puts it right")
     print(f"{count} figures in pages, and the tables of the READMEs")
 
 
@@ -355,6 +357,14 @@ def check_built():
     for name in sorted(names["en"] ^ names["zh"]):
         if not name.startswith(("dir_", "README")):  # where the languages' own files are listed
             complain(f"{name} was built in one language only")
+    for name in ("navtreedata.js", "menudata.js"):  # the sidebar and the menu are no HTML
+        for path in SITE.glob(f"*/{name}"):
+            for target in set(re.findall(r'"([\w]+\.html)', path.read_text())):
+                if not (path.parent / target).exists():
+                    complain(f"{path.relative_to(SITE)}: {target} leads nowhere")
+    for path in SITE.rglob("*.html"):
+        if "ilinebr" in path.read_text():
+            complain(f"{path.relative_to(SITE)} shows Doxygen's own markup: an apostrophe in backticks in a table?")
     from sources import source_page
     sources = sorted(ROOT.glob("stage[0-9]_*/**/*.[ch]pp"))
     for path in sources:
@@ -387,6 +397,7 @@ MISTAKES = [
     ("documented", "stage1_blocking/net/dial.hpp", "/// Connects to `where`; sleeps", "// Connects to"),
     ("figures", "docs/en/microseconds.md", "stage5/bare; us}", "stage6/bare; us}"),
     ("figures", "README.md", "| stage 3 |", "| stage three |"),
+    ("figures", "README.md", "co_await client->read();", "co_await client->write();"),
     ("languages", "docs/zh/microseconds.md", "stage5/bare; us}", "stage4/bare; us}"),
     ("articles", "docs/zh/article_server.md", "## Accept ", "## accept "),
     ("articles", "docs/articles.txt", "  小结\n", ""),

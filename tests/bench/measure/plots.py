@@ -16,28 +16,31 @@ COLOURS = {"stage1": "#d55e00", "stage2": "#e69f00", "stage3": "#56b4e9", "stage
 MARKS = {"bare": "s", "go": "^", "asio": "D", "uv": "v", "uring": "P", "stage5": "o"}
 
 WORDS = {  # English: Chinese
-    "CPU time of an echo, beside idle connections": "每次回显的 CPU 时间与空闲连接数的关系",
+    "What do idle connections add to the cost of an echo?": "空闲连接会让一次回显多花多少？",
     "idle connections": "空闲连接数",
-    "microseconds of the server's CPU per echo": "每次回显占用的服务器 CPU(微秒)",
-    "Ping-pong: echoes a second": "一问一答:每秒回显次数",
+    "microseconds of the server's CPU per echo": "每次回显占用的服务器 CPU（微秒）",
+    "How many echoes a second, one after the other?": "一问一答，每秒能回显多少次？",
     "connections": "连接数",
     "echoes a second": "每秒回显次数",
     "bytes a message": "字节/消息",
-    "User memory of an idle connection": "每个空闲连接的用户态内存",
-    "bytes (logarithmic)": "字节(对数刻度)",
-    "Latency of an echo, 64 connections": "回显延迟,64 个连接",
+    "How much memory does an idle connection take?": "一个空闲连接占用多少内存？",
+    "bytes of user memory": "用户态内存（字节）",
+    "How long does a client wait for its echo, one of 64?": "64 个客户端之一要等多久才收到回显？",
     "microseconds": "微秒",
     "of all echoes are quicker": "的回显快于此值",
-    "How late a deadline is": "截止时间迟到多久",
+    "How late do deadlines come?": "截止时间会晚到多久？",
     "of all deadlines are earlier": "的截止时间早于此值",
-    "Server CPU of an echo, one thread": "每次回显的服务器 CPU,单线程",
-    "nanoseconds": "纳秒",
+    "What does an echo cost the server, on one thread?": "单线程时，一次回显要花服务器多少 CPU？",
+    "microseconds of CPU": "CPU（微秒）",
     "measured": "测于",
     "cores": "核",
-    "bare": "裸 epoll", "stage1": "第1阶段", "stage2": "第2阶段", "stage3": "第3阶段",
-    "stage4": "第4阶段", "stage5": "第5阶段",
-    "stage2-select": "第2阶段(select)", "stage2-spin": "第2阶段(spin)", "max": "最大",
+    "bare epoll loop": "裸 epoll 循环", "stage 1": "第 1 阶段", "stage 2": "第 2 阶段", "stage 3": "第 3 阶段",
+    "stage 4": "第 4 阶段", "stage 5": "第 5 阶段",
+    "stage 2, select": "第 2 阶段，select", "stage 2, spin": "第 2 阶段，spin", "longest": "最长",
 }
+NAMES = {"bare": "bare epoll loop", "go": "Go", "asio": "Asio", "uv": "libuv", "uring": "liburing",
+         "stage2-select": "stage 2, select", "stage2-spin": "stage 2, spin",
+         **{f"stage{number}": f"stage {number}" for number in range(1, 6)}}
 
 
 class Picture:
@@ -54,6 +57,7 @@ class Picture:
                 each.spines[side].set_visible(False)
 
     def say(self, text):
+        text = NAMES.get(text, text)
         return self.words.get(text, text)
 
     def median(self, comparison, case, server, path):
@@ -73,7 +77,7 @@ class Picture:
         self.figure.text(0.5, 0.005, f"{about['processor']}, {about['cores']} {self.say('cores')}, "
                          f"Linux {about['kernel']}, {self.say('measured')} {about['date'][:10]}",
                          ha="center", color=GREY, fontsize=8)
-        self.figure.tight_layout(rect=(0, 0.03, 1, 1))
+        self.figure.tight_layout(rect=(0, 0.15 if len(self.axes) > 1 else 0.03, 1, 1))  # room for a legend below
         self.figure.savefig(path, transparent=True, metadata={"Date": None})
 
 
@@ -86,6 +90,12 @@ def legend(axes, **where):
     axes.legend(frameon=False, labelcolor=GREY, fontsize=9, **where)
 
 
+def plain_numbers(axis):
+    """1,000 in place of 10 to the third, and 200 and 500 in between."""
+    axis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axis.set_minor_formatter(lambda value, _: f"{value:,.0f}" if f"{value:e}"[0] in "25" else "")
+
+
 def idle(picture):
     axes = picture.axes[0]
     cases = {int(case.split()[0]): case for case in seen(picture.results, "idle", "case")}
@@ -95,10 +105,12 @@ def idle(picture):
         picture.line(axes, server, [(count, value and value / 1000) for count, value in values])
     axes.set_xscale("symlog", linthresh=100)
     axes.set_yscale("log")
+    plain_numbers(axes.xaxis)
+    plain_numbers(axes.yaxis)
     axes.set_xlabel(picture.say("idle connections"))
     axes.set_ylabel(picture.say("microseconds of the server's CPU per echo"))
     legend(axes)
-    return "CPU time of an echo, beside idle connections"
+    return "What do idle connections add to the cost of an echo?"
 
 
 def grid(picture):
@@ -111,22 +123,27 @@ def grid(picture):
             picture.line(axes, server, [(count, picture.median("grid", case, server, "messages_per_second"))
                                         for count, case in sorted(line.items())])
         axes.set_xscale("log")
+        plain_numbers(axes.xaxis)
+        axes.xaxis.set_minor_formatter("")
         axes.set_title(f"{size} {picture.say('bytes a message')}", color=GREY, fontsize=10)
         axes.set_xlabel(picture.say("connections"))
     picture.axes[0].set_ylim(bottom=0)
     picture.axes[0].set_ylabel(picture.say("echoes a second"))
-    legend(picture.axes[0], loc="lower right", ncol=2, columnspacing=1)
-    return "Ping-pong: echoes a second"
+    plain_numbers(picture.axes[0].yaxis)
+    names = picture.axes[0].get_legend_handles_labels()
+    picture.figure.legend(*names, loc="lower center", bbox_to_anchor=(0.5, 0.04), ncol=5, frameon=False,
+                          labelcolor=GREY, fontsize=9)
+    return "How many echoes a second, one after the other?"
 
 
-def bars(picture, comparison, case, path, unit):
+def bars(picture, comparison, case, path, unit, scale=1, digits=0):
     axes = picture.axes[0]
     found = [(server, picture.median(comparison, case, server, path))
              for server in seen(picture.results, comparison, "server")]
-    found = [(server, value) for server, value in found if value is not None]
+    found = [(server, value * scale) for server, value in found if value is not None and server in COLOURS]
     for place, (server, value) in enumerate(reversed(found)):
         axes.barh(place, value, color=COLOURS.get(server, GREY), height=0.65)
-        axes.annotate(f"{value:,.0f}", (value, place), xytext=(4, 0), textcoords="offset points",
+        axes.annotate(f"{value:,.{digits}f}", (value, place), xytext=(4, 0), textcoords="offset points",
                       va="center", color=GREY, fontsize=9)
     axes.set_yticks(range(len(found)), [picture.say(server) for server, _ in reversed(found)])
     axes.set_xlabel(picture.say(unit))
@@ -135,14 +152,16 @@ def bars(picture, comparison, case, path, unit):
 
 def memory(picture):
     case = seen(picture.results, "memory", "case")[-1]
-    bars(picture, "memory", case, "server.memory_per_idle", "bytes (logarithmic)")
+    bars(picture, "memory", case, "server.memory_per_idle", "bytes of user memory")
     picture.axes[0].set_xscale("symlog", linthresh=100)
-    return "User memory of an idle connection"
+    plain_numbers(picture.axes[0].xaxis)
+    return "How much memory does an idle connection take?"
 
 
 def cpu(picture):
-    bars(picture, "cpu", seen(picture.results, "cpu", "case")[0], "server.cpu_ns_per_message", "nanoseconds")
-    return "Server CPU of an echo, one thread"
+    bars(picture, "cpu", seen(picture.results, "cpu", "case")[0], "server.cpu_ns_per_message",
+         "microseconds of CPU", 1e-3, 2)
+    return "What does an echo cost the server, on one thread?"
 
 
 def percentiles(picture, comparison, label):
@@ -153,7 +172,8 @@ def percentiles(picture, comparison, label):
         values = [picture.median(comparison, case, server, f"latency_ns.{rank}") for rank in ranks]
         picture.line(axes, server, [(place, value and value / 1000) for place, value in enumerate(values)])
     axes.set_yscale("log")
-    axes.set_xticks(range(len(ranks)), ["50 %", "90 %", "99 %", "99.9 %", picture.say("max")])
+    plain_numbers(axes.yaxis)
+    axes.set_xticks(range(len(ranks)), ["50 %", "90 %", "99 %", "99.9 %", picture.say("longest")])
     axes.set_xlabel(picture.say(label))
     axes.set_ylabel(picture.say("microseconds"))
     legend(axes)
@@ -161,12 +181,12 @@ def percentiles(picture, comparison, label):
 
 def latency(picture):
     percentiles(picture, "cpu", "of all echoes are quicker")
-    return "Latency of an echo, 64 connections"
+    return "How long does a client wait for its echo, one of 64?"
 
 
 def lateness(picture):
     percentiles(picture, "lateness", "of all deadlines are earlier")
-    return "How late a deadline is"
+    return "How late do deadlines come?"
 
 
 DRAWN_FROM = {idle: "idle", grid: "grid", memory: "memory", cpu: "cpu", latency: "cpu", lateness: "lateness"}
