@@ -1,7 +1,6 @@
 /// \file
-/// The smallest coroutine that parks and is woken: for the page "C++ coroutines for people who know
-/// goroutines". coroutine_by_hand.cpp does the same without the compiler's help, and prints the
-/// same lines.
+/// The smallest coroutine that parks and is woken: for the page "C++ coroutines for those who know
+/// Go". coroutine_by_hand.cpp does the same without the compiler's help, and prints the same lines.
 
 #include <coroutine>
 #include <cstdio>

@@ -123,7 +123,7 @@ DRAWING = """<style>.drawing .box{fill:var(--box);stroke:currentColor}
 .drawing .line1{fill:none;stroke:var(--thread1);stroke-width:2}
 .drawing .line2{fill:none;stroke:var(--thread2);stroke-width:2}
 .drawing .tip{fill:currentColor} .drawing .dash{stroke-dasharray:5 4}
-.drawing .code{font-family:var(--font-family-monospace, monospace)}</style>"""
+.drawing .mono{font-family:var(--font-family-monospace, monospace)}</style>"""
 
 
 def drawing(path, language):
