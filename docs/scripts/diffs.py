@@ -25,8 +25,8 @@ def lines_of(path, number):
 @cache
 def compare(old_number, new_number):
     """(changed, new, gone, same): changed is [(old path, new path, old lines, new lines)]."""
-    old = {path.name: path for path in files_of(old_number)}
-    new = {path.name: path for path in files_of(new_number)}
+    old, new = ({path.name: path for path in files_of(number) if path.stem != "sketch"}  # a page shows it apart
+                for number in (old_number, new_number))
     changed, same = [], []
     for name, path in new.items():
         if name not in old:

@@ -10,6 +10,7 @@ from pathlib import Path
 import diagrams
 import diffs
 import measured
+import sketches
 import timeline
 from sources import ROOT, about, files_of, in_stage, source_page
 
@@ -60,7 +61,10 @@ def write_all(language, directory):
     (directory / "measured.html").write_text(measured.fragment(language, plots(language)))
     for number in range(1, 6):
         (directory / f"listing_{number}.html").write_text(listing(language, number))
+        (directory / f"forgets_{number}.html").write_text(sketches.forgets(language, number))
         if number > 1:
+            (directory / f"sketch_{number - 1}_{number}.html").write_text(
+                sketches.step(language, number - 1, number))
             (directory / f"diff_{number - 1}_{number}.html").write_text(
                 diffs.fragment(language, number - 1, number))
     for path in sorted((ROOT / "docs/diagrams").iterdir()):

@@ -34,6 +34,8 @@ refuses diff
 refuses diff 1
 refuses diff 1 9
 refuses diff 1 2 3
+refuses diff sketch 1
+refuses diff sketch 1 9
 refuses diff 1 2 --whole
 refuses docs 1
 refuses lint all

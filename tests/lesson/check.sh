@@ -86,6 +86,28 @@ included() { # FILE: what it includes of its stage
 }
 room_of() { cut -d / -f 2 <<<"$1"; } # FILE: its room; its name if it is in none
 
+# Each hunk between two neighbouring sketches has a sentence, in both languages, and each sentence has a hunk.
+check_sentences() {
+    local n a b starts first text used
+    for n in 1 2 3 4; do
+        a=$(stage "$n") || continue
+        b=$(stage $((n + 1))) || continue
+        used=""
+        while IFS= read -r first; do
+            text=""
+            while IFS= read -r starts; do
+                [[ $first != "$starts"* ]] || text=$starts
+            done < <(awk -F ' [|] ' -v step="$n $((n + 1))" '$1 == step && NF == 4 { print $2 }' docs/sketches.txt)
+            [[ -n $text ]] || complain "docs/sketches.txt says nothing of the hunk from $a to $b that begins: $first"
+            used+=$text$'\n'
+        done < <(diff -U3 "$a/sketch.cpp" "$b/sketch.cpp" | awk '/^@@/ { waits = 1; next } waits && /^[-+]/ { print; waits = 0 }')
+        while IFS= read -r starts; do
+            grep -Fxq -- "$starts" <<<"$used" || complain "no hunk from $a to $b begins any more: $starts"
+        done < <(sed -n "s/^$n $((n + 1)) | \([^|]*[^ |]\) | .*/\1/p" docs/sketches.txt)
+        echo "from $a to $b: $(grep -c . <<<"$used") hunks with a sentence"
+    done
+}
+
 # A stage, a file and a function can be read at one sitting.
 check_size() {
     local name limit lines file long_file long_function
@@ -121,6 +143,27 @@ long_functions() {
         }
         /\{$/ && !/^ *(namespace|class|struct|enum|union)/ { begin[column] = FNR }
         END { exit failed }' "$2"
+}
+
+# A sketch is one page that needs no other file, and the next sketch is a step from it.
+check_sketches() {
+    local n file before="" limit lines
+    for n in 1 2 3 4 5; do
+        file=$(stage "$n")/sketch.cpp || continue
+        [[ -e $file ]] || { complain "there is no $file"; continue; }
+        limit=$(promises "sketch $n" | cut -d ' ' -f 3)
+        lines=$(wc -l <"$file")
+        echo "$file: $lines lines (at most ${limit:=0})"
+        [[ $lines -le $limit ]] || complain "$file is longer than it may be"
+        ! grep '#include "' "$file" || complain "$file needs another file"
+        if [[ -n $before ]]; then
+            limit=$(promises "step $((n - 1)) $n" | cut -d ' ' -f 4)
+            lines=$(diff "$before" "$file" | grep -c '^[<>]') || true
+            echo "$before to $file: $lines lines differ (at most ${limit:=0})"
+            [[ $lines -le $limit ]] || complain "too much changes from $before to $file"
+        fi
+        before=$file
+    done
 }
 
 # Every stage explains itself in English and in Chinese, and neither says more than the other.
@@ -194,6 +237,8 @@ case $1 in
     rooms) check_rooms ;;
     diff) check_diff ;;
     size) check_size ;;
+    sketches) check_sketches ;;
+    sentences) check_sentences ;;
     readmes) check_readmes ;;
     alone) check_alone "$3" "$4" ;;
     *) complain "there is no check '$1'" ;;

@@ -12,7 +12,8 @@ plant() {
     mkdir -p "$work/tree/tests/lesson"
     cd "$work/tree"
     printf '%s\n' 'carried 1 2 same.hpp' 'gone 1 2 gone.cpp for a reason' 'diff 1 2 3 20' \
-        'size 1 20' 'size 2 20' 'file 20' 'function 3' 'rooms net runtime' >tests/lesson/lesson.txt
+        'size 1 20' 'size 2 20' 'file 20' 'function 3' 'aside sketch.cpp for a reason' 'rooms net runtime' \
+        'sketch 1 2' 'sketch 2 2' 'step 1 2 2' >tests/lesson/lesson.txt
     printf '%s\n' 'cmake_minimum_required(VERSION 3.25)' 'project(all LANGUAGES CXX)' >CMakeLists.txt
     local n
     for n in 1 2; do
@@ -23,6 +24,7 @@ plant() {
         printf '%s\n' 'cmake_minimum_required(VERSION 3.25)' "project(stage$n LANGUAGES CXX)" \
             "add_executable(stage${n}_server main.cpp)" >"stage${n}_x/CMakeLists.txt"
         echo "add_subdirectory(stage${n}_x)" >>CMakeLists.txt
+        printf '%s\n' '#include <map>' "int sketch$n;" >"stage${n}_x/sketch.cpp"
         printf '%s\n' '# Stage' '' '    code' '' '| a |' >"stage${n}_x/README.md"
         cp "stage${n}_x/README.md" "stage${n}_x/README.zh-CN.md"
     done
@@ -42,7 +44,7 @@ expect() { # STATUS COMPLAINT CHECK [STAGE BUILD]
 }
 
 plant
-for check in carried rooms diff size readmes; do
+for check in carried rooms diff size sketches readmes; do
     expect 0 '' $check
 done
 
@@ -72,6 +74,12 @@ plant && sed -i '/return 0/d; /main/d' stage2_x/main.cpp
 expect 1 'too much changes' diff
 plant && rm stage2_x/main.cpp
 expect 1 'main.cpp is gone' diff
+plant && mkdir docs && printf '%s\n' 'int a;' >stage1_x/sketch.cpp && printf '%s\n' 'int b;' >stage2_x/sketch.cpp &&
+    echo '1 2 | -int a; | Another. | 另一个。' >docs/sketches.txt
+expect 0 '' sentences
+sed -i 's/int a/int c/' stage1_x/sketch.cpp
+expect 1 'begins: -int c;' sentences
+expect 1 'no hunk from stage1_x to stage2_x begins any more: -int a;' sentences
 plant && echo 'idea 1 2 main.cpp lost.cpp' >>tests/lesson/lesson.txt
 expect 1 'has the idea of stage 2 in lost.cpp' diff
 plant && sed -i '/^diff/d' tests/lesson/lesson.txt
@@ -87,6 +95,20 @@ plant && printf '%s\n' 'struct s {' '    int f() {' '' '' '' '        return 0;'
 expect 1 's.hpp:2: 4 lines' size
 plant && sed -i '/^size 2/d' tests/lesson/lesson.txt
 expect 1 'stage2_x is longer than it may be' size
+
+plant && for i in {1..17}; do echo "int i$i;"; done >>stage1_x/sketch.cpp # aside
+expect 0 '' size
+expect 0 '0 lines added (at most 3)' diff
+plant && echo >>stage2_x/sketch.cpp
+expect 1 'stage2_x/sketch.cpp is longer than it may be' sketches
+plant && sed -i '/^sketch 2/d' tests/lesson/lesson.txt
+expect 1 'stage2_x/sketch.cpp is longer than it may be' sketches
+plant && sed -i 's/map/set/' stage2_x/sketch.cpp
+expect 1 'too much changes from stage1_x/sketch.cpp to stage2_x/sketch.cpp' sketches
+plant && sed -i 's/<map>/"same.hpp"/' stage1_x/sketch.cpp stage2_x/sketch.cpp
+expect 1 'stage1_x/sketch.cpp needs another file' sketches
+plant && rm stage1_x/sketch.cpp
+expect 1 'there is no stage1_x/sketch.cpp' sketches
 
 plant && rm stage2_x/README.zh-CN.md
 expect 1 'stage2_x lacks' readmes
