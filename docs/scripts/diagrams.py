@@ -1,4 +1,5 @@
-"""Diagrams as SVG that takes the page's colours: graphs by Graphviz, sequences by what is below.
+"""Diagrams as SVG that takes the page's colours: graphs by Graphviz, sequences by what is below,
+and drawings that are SVG already.
 
 A text in docs/diagrams with two languages is written `English|中文`; `\\n` begins a line."""
 
@@ -111,3 +112,22 @@ def sequence(path, language):
             "<style>.note{fill:var(--box);stroke:var(--line)}"
             ".actor{fill:var(--box);stroke:currentColor}</style>"
             f'{"".join(head)}{"".join(out)}</svg></div>\n')
+
+
+DRAWING = """<style>.drawing .box{fill:var(--box);stroke:currentColor}
+.drawing .soft{fill:var(--box);stroke:var(--line)} .drawing .quiet{fill:var(--quiet)}
+.drawing .on{fill:var(--thread1);fill-opacity:.22;stroke:var(--thread1)}
+.drawing .off{fill:var(--thread2);fill-opacity:.22;stroke:var(--thread2)}
+.drawing .good{fill:var(--thread1);stroke:none} .drawing .bad{fill:var(--thread2);stroke:none}
+.drawing .line{fill:none;stroke:currentColor} .drawing .faint{fill:none;stroke:var(--line)}
+.drawing .line1{fill:none;stroke:var(--thread1);stroke-width:2}
+.drawing .line2{fill:none;stroke:var(--thread2);stroke-width:2}
+.drawing .tip{fill:currentColor} .drawing .dash{stroke-dasharray:5 4}
+.drawing .mono{font-family:var(--font-family-monospace, monospace)}</style>"""
+
+
+def drawing(path, language):
+    """An .svg file whose elements have the classes above; its texts are in both languages."""
+    svg = re.sub(r">([^<>]*\|[^<>]*)<", lambda m: f">{pick(m.group(1), language)}<", path.read_text())
+    svg = re.sub(r"<!--.*?-->\n?", "", svg, flags=re.S)
+    return f'<div class="diagram drawing">{DRAWING}{svg}</div>\n'

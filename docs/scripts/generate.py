@@ -79,7 +79,8 @@ def write_all(language, directory):
             (directory / f"diff_{number - 1}_{number}.html").write_text(
                 diffs.fragment(language, number - 1, number))
     for path in sorted((ROOT / "docs/diagrams").iterdir()):
-        draw = {".dot": diagrams.graph, ".seq": diagrams.sequence}[path.suffix]
+        draw = {".dot": diagrams.graph, ".seq": diagrams.sequence,
+                ".svg": diagrams.drawing}[path.suffix]
         (directory / f"{path.stem}.html").write_text(draw(path, language))
     for path in sorted((ROOT / "docs/transcripts").glob("*.json")):
         (directory / f"{path.stem}.html").write_text(timeline.fragment(path, language))

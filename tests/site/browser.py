@@ -21,6 +21,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "build/docs/html"
 SEARCHES = {"en": ("netpoll", "netpoll"), "zh": ("第四", "第四阶段")}
+WALK = ["stage1", "io_models", "stage2", "stage3", "edge_level", "lab", "kernel", "lost_wakeup", "stage4", "lose", "coroutines",
+        "stage5"]
 TIMELINES = {"one_byte": 2, "stage5": 1}  # page: how many
 KEYS = {"left": "\ue012", "right": "\ue014"}
 
@@ -107,13 +109,13 @@ class Reader:
             print(f"BROKEN: {what}")
 
     def walk(self, language):
-        """From the front page through the stages, each by its link to the next."""
+        """From the front page through the stages and the pages between them, each by its link to the next."""
         self.browser.open(f"{self.site}/{language}/index.html")
         self.browser.click("nav.map a.stage")
-        for number in range(1, 6):
+        for page in WALK:
             here = self.browser.path()
-            self.expect(here == f"{language}/stage{number}.html", f"{here} is not stage {number}")
-            code = self.browser.run("return document.querySelectorAll('div.fragment').length")
+            self.expect(here == f"{language}/{page}.html", f"{here} is not {page}")
+            code = self.browser.run("return document.querySelectorAll('div.fragment, pre.fragment').length")
             self.expect(code > 0, f"{here} shows no code")
             self.browser.click("nav.between a:last-of-type")
         self.browser.open(f"{self.site}/{language}/index.html")
