@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "build/docs/html"
-SEARCHES = {"en": ("netpoll", "netpoll"), "zh": ("第四", "第四阶段")}
+SEARCHES = {"en": ("netpoll", "netpoll"), "zh": ("第 4", "第 4 阶段")}
 WALK = ["stage1", "io_models", "stage2", "stage3", "edge_level", "lab", "kernel", "lost_wakeup", "stage4", "lose", "coroutines",
         "stage5"]
 TIMELINES = {"one_byte": 2, "stage5": 1}  # page: how many
