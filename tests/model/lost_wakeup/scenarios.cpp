@@ -1,14 +1,14 @@
 /// \file
 /// A coroutine reads two bytes on two threads. At any moment an event may come, or a close if the
-/// protocol has one. `--mutant 1` and `--mutant 2` explore the two wrong protocols of the page.
+/// protocol has one. `--misuses` explores the two wrong protocols of the page.
 
 #include "scenarios.hpp"
 
 #include "../../../docs/examples/lost_wakeup.hpp"
 #include "atomic.hpp"
-#include "mutant.hpp"
 
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 namespace model {
@@ -18,6 +18,9 @@ constexpr example::word address = 64; ///< the coroutine's
 constexpr std::uint8_t wanted = 2;    ///< bytes that the coroutine reads before it ends
 
 enum : std::uint64_t { nothing, byte, end };
+
+/// Whether the protocol is the one with a flag and an address. For describe().
+bool is_naive = false;
 
 /// One of the three classes, made new for each scenario.
 template <typename Protocol>
@@ -58,6 +61,7 @@ template <typename Protocol>
 scenario make(std::string name) {
     const auto prepare = [] {
         made = 0;
+        is_naive = std::is_same_v<Protocol, example::two_words<atomic>>;
         the_word<Protocol> = std::make_unique<Protocol>();
         at_once([](world& w) { return w.runs = 1; });
     };
@@ -99,8 +103,6 @@ scenario make(std::string name) {
 } // namespace
 
 std::vector<scenario> scenarios() {
-    if (the_mutant == 1) return {make<example::two_words<atomic>>("two words, naively")};
-    if (the_mutant == 2) return {make<example::address_first<atomic>>("the address at once")};
     return {make<example::rg_only<atomic>>("nil, ready, wait, waiter")};
 }
 
@@ -113,16 +115,24 @@ std::vector<scenario> long_scenarios() {
 }
 
 std::vector<scenario> misuses() {
-    return {};
+    return {make<example::two_words<atomic>>("two words, naively"),
+            make<example::address_first<atomic>>("the address at once")};
 }
 
 std::string describe(std::size_t atomic) {
-    return the_mutant == 1 ? (atomic == 0 ? "ready" : "waiter") : atomic == 0 ? "rg" : "closing";
+    return is_naive ? (atomic == 0 ? "ready" : "waiter") : atomic == 0 ? "rg" : "closing";
+}
+
+std::vector<shown> show(const world& shared) {
+    return {{"bytes", shared.bytes},
+            {"received", shared.received},
+            {"closed", shared.closed},
+            {"woken", shared.woken}};
 }
 
 std::string describe(std::size_t atomic, std::uint64_t value) {
     if (value == address) return "the address";
-    if (the_mutant == 1 || atomic != 0) return std::to_string(value);
+    if (is_naive || atomic != 0) return std::to_string(value);
     return value == 0 ? "nil" : value == 1 ? "ready" : "wait";
 }
 

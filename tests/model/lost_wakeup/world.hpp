@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 namespace model {
 
@@ -38,5 +39,12 @@ constexpr std::uint64_t kept(std::size_t, std::uint64_t value) {
 /// An atomic's name, and what its value means.
 std::string describe(std::size_t atomic);
 std::string describe(std::size_t atomic, std::uint64_t value);
+
+/// What else of the world is worth seeing.
+struct shown {
+    const char* name;
+    std::uint64_t value;
+};
+std::vector<shown> show(const world& shared);
 
 } // namespace model
