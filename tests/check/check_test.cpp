@@ -212,7 +212,8 @@ TEST_CASE("a failure is told in Chinese where LANG says so", "[check]") {
     CHECK_THAT(found.out, contains("TCP 是字节流"));
 }
 
-TEST_CASE("--all climbs on behind a failure, and --rung tries one rung alone", "[check]") {
+TEST_CASE("the climb continues behind a failure with --all, and --rung tries one rung alone",
+          "[check]") {
     const auto command = build_program("tests/broken_server") + " takes_nul_for_the_end {port}";
     const auto all = run_check({"--all", "--json", command});
     CHECK(all.ended.number == 1);

@@ -81,7 +81,7 @@ int busyness() {
     double last_minute = 0, skipped = 0, running = 0; // "4.75 3.10 2.98 6/512 4711"
     file >> last_minute >> skipped >> skipped >> running;
     const double cores = std::max(1U, std::thread::hardware_concurrency());
-    return static_cast<int>(std::clamp(std::max(last_minute, running) / cores, 1.0, 6.0));
+    return static_cast<int>(std::clamp(std::max(last_minute, running) / cores, 1.0, 3.0));
 }
 
 milliseconds scene::soon() {

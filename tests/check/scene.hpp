@@ -23,7 +23,7 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-/// How many programs want each of this machine's cores: 1 if it has nothing else to do, 6 at most.
+/// How many programs want each of this machine's cores: 1 if it has nothing else to do, 3 at most.
 int busyness();
 
 /// One server, and clients around it.

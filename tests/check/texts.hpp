@@ -185,8 +185,8 @@ inline constexpr text bystander_after{
     "after all that, a client that was there from the beginning sends a line",
     "这一切之后，一开始就连着的客户端发了一行"};
 inline constexpr text beside_floods{
-    "four clients never stop sending and reading; a fifth one sends a line, forty times",
-    "四个客户端不停地收发；第五个发一行，共四十次"};
+    "four clients never stop sending and reading; ten others send a line, one after the other",
+    "四个客户端不停地收发；另外十个依次各发一行"};
 inline constexpr text come_at_once{
     "{} clients connect while the server stands still for a moment (SIGSTOP), as if it were busy",
     "{} 个客户端在服务器停住的一瞬间（SIGSTOP，相当于它正忙）连上来"};

@@ -172,7 +172,7 @@ private:
 
     static bool more_comes(const connection& one) {
         pollfd waiting{one.fd.get(), POLLIN, 0};
-        return ::poll(&waiting, 1, 20) > 0;
+        return ::poll(&waiting, 1, 100) > 0;
     }
 
     std::vector<char>& owed(connection& one) {
