@@ -1,5 +1,5 @@
 /// \file
-/// Sketch 1: blocking calls. accept4(), recv() and send() sleep in the kernel until they can do
+/// Sketch 1, blocking calls. accept4(), recv() and send() sleep in the kernel until they can do
 /// something. A thread that sleeps for one client serves no other, so each client gets a thread.
 /// It forgets: out of descriptors, it calls accept4() again and again and uses a whole core; out of
 /// threads, it ends. It has no timeouts and no graceful stop.

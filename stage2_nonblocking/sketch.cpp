@@ -1,6 +1,6 @@
 /// \file
-/// Sketch 2: non-blocking calls and poll(). One thread serves all clients: a call that would sleep
-/// gives EAGAIN instead, and only poll() sleeps, until some clients are ready.
+/// Sketch 2, non-blocking calls and poll(). One thread serves all clients: a call that would sleep
+/// gives EAGAIN instead. Only poll() sleeps, so only poll() can be interrupted by a signal.
 /// It forgets: out of descriptors, poll() reports the listener again and again, and uses a whole
 /// core. It has no timeouts and no graceful stop.
 

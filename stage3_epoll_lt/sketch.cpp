@@ -1,5 +1,5 @@
 /// \file
-/// Sketch 3: epoll, level-triggered. The kernel keeps the list of clients and reports only those
+/// Sketch 3, level-triggered epoll. The kernel keeps the list of clients and reports only those
 /// that are ready, as long as they are. So EPOLLOUT is asked for only while bytes are unsent.
 /// It forgets: out of descriptors, epoll_wait() reports the listener again and again, and uses a
 /// whole core. It has no timeouts and no graceful stop.

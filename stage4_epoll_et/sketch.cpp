@@ -1,7 +1,7 @@
 /// \file
-/// Sketch 4: epoll, edge-triggered, as in Go. A descriptor is added once, and a change is reported
-/// once: a call is tried until EAGAIN, then a callback is parked; an event that finds none is
-/// remembered. The only thread gets no event in between, and needs no third state, wait, as Go has.
+/// Sketch 4, edge-triggered epoll as in Go. A descriptor is added once, and a change is reported
+/// once. So a call is tried until EAGAIN, then a callback is parked; an event that finds none is
+/// remembered. The one thread gets no event in between, and needs no third state, wait, as Go has.
 /// It forgets: out of descriptors, the clients in the backlog wait until another connects; a client
 /// that never stops sending keeps the others waiting. It has no graceful stop.
 

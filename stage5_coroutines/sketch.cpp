@@ -1,6 +1,6 @@
 /// \file
-/// Sketch 5: what is parked is a coroutine. Its code is that of sketch 1: where that one sleeps,
-/// co_await parks the coroutine, and the thread returns to netpoll(). It forgets what 4 forgets.
+/// Sketch 5, parked coroutines. Their code is that of sketch 1: where that one sleeps, co_await
+/// parks the coroutine, and the thread returns to netpoll(). It forgets what sketch 4 forgets.
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
