@@ -99,7 +99,7 @@ void scene::expect_text(client& by, std::string_view line) {
     if (differs != got.end()) fail(texts::wrong_byte, differs - got.begin());
 }
 
-std::uint64_t scene::fill(client& by, const pattern& bytes, std::uint64_t most) const {
+std::uint64_t scene::fill(client& by, const pattern& bytes, std::uint64_t most) {
     std::uint64_t sent = 0;
     auto last = harness::steady::now();
     while (sent < most && !is_over()) {
@@ -108,9 +108,8 @@ std::uint64_t scene::fill(client& by, const pattern& bytes, std::uint64_t most) 
         sent += taken;
         const auto now = harness::steady::now();
         if (taken > 0) last = now;
-        if (now - last > milliseconds(1500) ||
-            (now - last > milliseconds(300) && !server.wants_cpu()))
-            break;
+        // A server that gets no processor time for a while has not stopped reading.
+        if (now - last > soon() || (now - last > milliseconds(500) && !server.wants_cpu())) break;
         if (taken == 0) std::this_thread::sleep_for(milliseconds(1));
     }
     return sent;

@@ -68,7 +68,7 @@ public:
     void expect_text(client& by, std::string_view line);
     /// Sends until `most` bytes are sent, or until the server has taken nothing for a while
     /// although it could run. \return how many it has taken
-    std::uint64_t fill(client& by, const pattern& bytes, std::uint64_t most) const;
+    std::uint64_t fill(client& by, const pattern& bytes, std::uint64_t most);
     /// Expects back all of the first `size` bytes.
     void expect(client& by, const pattern& bytes, std::uint64_t size);
     /// Adds clients, all of which send `size` bytes and get them back.

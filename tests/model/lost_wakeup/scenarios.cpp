@@ -19,7 +19,7 @@ constexpr std::uint8_t wanted = 2;    ///< bytes that the coroutine reads before
 
 enum : std::uint64_t { nothing, byte, end };
 
-/// Whether the protocol is the one with a flag and an address. For describe().
+/// True while the protocol with a flag and an address is explored: describe() names its atomics.
 bool is_naive = false;
 
 /// One of the three classes, made new for each scenario.
