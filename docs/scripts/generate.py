@@ -70,6 +70,7 @@ def write_all(language, directory):
     (directory / "lose.html").write_text(lose.board(language))
     for number in range(1, len(lose.GAMES) + 1):
         (directory / f"lose_{number}.html").write_text(lose.fragment(number, language))
+    (directory / "rooms.html").write_text(sketches.rooms(language))
     for number in range(1, 6):
         (directory / f"listing_{number}.html").write_text(listing(language, number))
         (directory / f"forgets_{number}.html").write_text(sketches.forgets(language, number))

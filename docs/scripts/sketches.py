@@ -1,4 +1,5 @@
-"""The sketches, as HTML: what each changes in the one before, side by side, and what it forgets."""
+"""The sketches, as HTML: what each changes in the one before, side by side, what it forgets, and how many lines
+the stages have besides."""
 
 import html
 import re
@@ -86,6 +87,39 @@ def step(language, old_number, new_number):
         left, right = _sides(lines)
         out.append(f"<p>{_code(text)}</p><div>{_column(left)}{_column(right)}</div>")
     out.append("</div>")
+    return "\n".join(out) + "\n"
+
+
+# What a stage's files belong to: those of a room by its folder, those at the top of the stage by their names.
+PARTS = [("sketch", ("sketch",), "sketch|草图"), ("program", ("server", "connection", "clients", "one_at_a_time"), "the server|服务器"),
+         ("net", (), "net"), ("poll", (), "poll"), ("runtime", (), "runtime"), ("syscall", (), "syscall"),
+         ("trace", ("trace",), "recording, for --trace|记录（--trace）"),
+         ("client", ("client",), "the client|客户端"),
+         ("articles", (), "the articles' programs|文章里的程序"),
+         ("rest", (), "main, options, log, signals|main、选项、日志、信号")]
+
+
+def _part_of(path):
+    for name, stems, _ in PARTS:
+        if path.stem in stems or (path.parent.name == name and path.stem != "trace"):
+            return name
+    return "rest"
+
+
+def rooms(language):
+    """How many lines of code each part of each stage has."""
+    count = {}
+    for number in range(1, 6):
+        for path in stage_directory(number).rglob("*.[ch]pp"):
+            lines = sum(not re.match(r"\s*(//.*)?$", line) for line in path.read_text().splitlines())
+            count[_part_of(path), number] = count.get((_part_of(path), number), 0) + lines
+    place = {"en": 0, "zh": -1}[language]
+    heads = "".join(f'<th class="number">{number}</th>' for number in range(1, 6))
+    out = [f'<table class="markdownTable"><tr class="markdownTableHead"><th></th>{heads}</tr>']
+    for name, _, title in PARTS:
+        cells = "".join(f'<td class="number">{count.get((name, number), "–")}</td>' for number in range(1, 6))
+        out.append(f"<tr><td>{title.split('|')[place]}</td>{cells}</tr>")
+    out.append("</table>")
     return "\n".join(out) + "\n"
 
 
