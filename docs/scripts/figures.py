@@ -44,7 +44,7 @@ NAMES = {"en": {"bare": "bare epoll loop", "go": "Go", "asio": "Asio", "uv": "li
                 "malloc_frames": "第 5 阶段，帧来自 malloc", "wake_for_one": "第 5 阶段，有一个就唤醒", "untraced": "第 5 阶段，去掉 --trace",
                 "stage2": "第 2 阶段，poll", "stage2-select": "第 2 阶段，select",
                 "stage2-spin": "第 2 阶段，spin"}}
-STAGE = {"en": "stage {}", "zh": "第 {} 阶段"}
+NUMBERED = {"en": {"stage": "stage {}", "sketch": "sketch {}"}, "zh": {"stage": "第 {} 阶段", "sketch": "草图 {}"}}
 
 
 def results():
@@ -52,8 +52,8 @@ def results():
 
 
 def name_of(server, language):
-    number = re.fullmatch(r"stage(\d)", server)
-    return NAMES[language].get(server) or (STAGE[language].format(number[1]) if number else server)
+    numbered = re.fullmatch(r"(stage|sketch)(\d)", server)
+    return NAMES[language].get(server) or (NUMBERED[language][numbered[1]].format(numbered[2]) if numbered else server)
 
 
 def value_at(result, path):

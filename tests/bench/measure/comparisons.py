@@ -80,6 +80,12 @@ def two():
                       (RATE, CPU, P50, P99, P999), quick_rounds=3)
 
 
+def sketches():
+    case = Case("64 B, 64 connections", closed(64, 64), 64)
+    return Comparison("sketches", "K", "a sketch beside its stage", ("bare", *servers.SKETCHES, *STAGES), (case,),
+                      (CPU, RATE, P99, P999), rounds=5)
+
+
 def wakes():
     cases = [Case(f"64 B, {count} connection{'s' * (count > 1)}", closed(count, 64), count, threads=2,
                   patient=count in (8, 50)) for count in (1, 8, 50, 500)]
@@ -169,5 +175,5 @@ def all_of_them(descriptors):
     spare = 200  # what a process has open besides
     wanted = (0, 100, 500, 1000, 2000, 5000, 10_000, 15_000, 100_000, 1_000_000)
     counts = [count for count in wanted if count + spare <= descriptors]
-    return [cpu(), steps(), two(), wakes(), memory(min(15_000, descriptors - spare)), throughput(), grid(), idle(counts, descriptors),
-            flood(), deadline(), lateness(), churn(), calls()]
+    return [cpu(), steps(), two(), wakes(), sketches(), memory(min(15_000, descriptors - spare)), throughput(), grid(),
+            idle(counts, descriptors), flood(), deadline(), lateness(), churn(), calls()]

@@ -23,8 +23,11 @@ class Server:
     buffer: bool = False  # has --buffer
     most: int = 10**9  # connections
     package: str = ""  # what is to be installed to have it
+    sketch: bool = False  # takes a port, and no options
 
     def command(self, build, threads=1, deadline="", buffer=0):
+        if self.sketch:
+            return [str(build / self.program), "0"]
         words = [str(build / self.program), "--listen", "127.0.0.1:0", *self.arguments]
         if self.threads:
             words += ["--threads", str(threads)]
@@ -50,6 +53,9 @@ ALL = [
     Server("uv", PEERS + "uv_echo", threads=True, package="libuv1-dev"),
     Server("uring", PEERS + "uring_echo", threads=True, buffer=True, package="liburing-dev"),
 ]
+SKETCHES = tuple(f"sketch{number}" for number in range(1, 6))
+ALL += [Server(f"sketch{name[5]}", f"{name}/stage{name[5]}_sketch", sketch=True)
+        for name in ("stage1_blocking", "stage2_nonblocking", "stage3_epoll_lt", "stage4_epoll_et", "stage5_coroutines")]
 STEPS = ("always_try", "malloc_frames", "untraced", "wake_for_one")
 ALL += [Server(name, f"{PEERS}steps/{name}/stage5_server", threads=True) for name in STEPS]
 
