@@ -3,6 +3,8 @@
 
 #include "check/scene.hpp"
 
+#include "harness/proc.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <exception>
@@ -108,8 +110,11 @@ std::uint64_t scene::fill(client& by, const pattern& bytes, std::uint64_t most) 
         sent += taken;
         const auto now = harness::steady::now();
         if (taken > 0) last = now;
-        // A server that gets no processor time for a while has not stopped reading.
-        if (now - last > soon() || (now - last > milliseconds(500) && !server.wants_cpu())) break;
+        // A server that gets no processor time for a while has not stopped reading, and a packet
+        // that was lost may be on its way for a second.
+        if (now - last > soon() || (now - last > milliseconds(300) && !server.wants_cpu() &&
+                                    harness::packets_in_flight(by.fd()) == 0))
+            break;
         if (taken == 0) std::this_thread::sleep_for(milliseconds(1));
     }
     return sent;

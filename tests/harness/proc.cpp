@@ -207,6 +207,13 @@ std::uint32_t backlog(int listener) {
     return info.tcpi_sacked; // of a listener: the limit; tcpi_unacked is how many wait
 }
 
+std::uint32_t packets_in_flight(int fd) {
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    check(::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size), "getsockopt");
+    return info.tcpi_unacked;
+}
+
 queued kernel_queues(int fd) {
     int to_read = 0, to_send = 0;
     check(::ioctl(fd, SIOCINQ, &to_read), "SIOCINQ");

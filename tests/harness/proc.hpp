@@ -102,5 +102,8 @@ struct queued {
     std::uint64_t to_send = 0;
 };
 queued kernel_queues(int fd);
+/// How many packets of a TCP connection this end has sent and not seen acknowledged. None are while
+/// the other end's window is closed; while a lost one waits to be sent again, there is one.
+std::uint32_t packets_in_flight(int fd);
 
 } // namespace harness
