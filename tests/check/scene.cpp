@@ -104,16 +104,21 @@ void scene::expect_text(client& by, std::string_view line) {
 std::uint64_t scene::fill(client& by, const pattern& bytes, std::uint64_t most) {
     std::uint64_t sent = 0;
     auto last = harness::steady::now();
-    while (sent < most && !is_over()) {
+    while (!is_over()) {
         const auto taken = by.send_some(
             bytes.text(std::min<std::uint64_t>(65536, most - sent), sent));
         sent += taken;
         const auto now = harness::steady::now();
         if (taken > 0) last = now;
+        const bool rests = !server.wants_cpu();
+        // All is sent, has arrived, and the server has done with it what it is going to do.
+        if (sent == most && rests && now - last > milliseconds(50) &&
+            harness::kernel_queues(by.fd()).to_send == 0)
+            break;
         // A server that gets no processor time for a while has not stopped reading, and a packet
         // that was lost may be on its way for a second.
-        if (now - last > soon() || (now - last > milliseconds(300) && !server.wants_cpu() &&
-                                    harness::packets_in_flight(by.fd()) == 0))
+        if (now - last > soon() ||
+            (now - last > milliseconds(300) && rests && harness::packets_in_flight(by.fd()) == 0))
             break;
         if (taken == 0) std::this_thread::sleep_for(milliseconds(1));
     }
