@@ -61,7 +61,7 @@ public:
     }
 
     /// Makes workers call `on_wake` in place of resuming this coroutine, until `on_wake` calls
-    /// resume(). So a call can be repeated, and can wait again, while the coroutine stays suspended.
+    /// resume(). So a call can be repeated and wait again while the coroutine stays suspended.
     /// \param call in which the coroutine waits; `on_wake` gets it from call()
     template <typename Call>
     void wait_in(Call& call, void (*on_wake)(runnable&)) noexcept {

@@ -126,7 +126,7 @@ class Reader:
         self.expect(rows > 0, f"{language}: the difference from stage 1 to 2 shows nothing")
 
     def sketch(self, language):
-        """From the front page to what sketch 4 changes, to what it forgets, to the function that mends that."""
+        """From the front page to what sketch 4 changes, to what it forgets, to the function that fixes it."""
         self.browser.open(f"{self.site}/{language}/index.html")
         self.browser.click("nav.map a.stage[href='stage4.html']")
         lit = self.browser.run("return document.querySelectorAll('div.step pre span.a').length")
@@ -135,7 +135,7 @@ class Reader:
                                    " + document.body.innerText.includes('out of descriptors')")
         self.expect("true" in forgets, f"{language}/stage4 does not say what its sketch forgets")
         self.browser.click("a.el[href*='server']:not([href*='_source'])")
-        self.expect("stage4" in self.browser.path(), f"the function that mends it leads to {self.browser.path()}")
+        self.expect("stage4" in self.browser.path(), f"the function that fixes it leads to {self.browser.path()}")
 
     def timelines(self, language):
         for page, count in TIMELINES.items():
