@@ -34,7 +34,7 @@ GAMES = [
     ("a deadline takes an edge back", "what has expired lives again"),
     ("an announced end or urgent data is forgotten", "bytes and an end"),
     ("waking without compare-and-swap", "close and an edge"),
-    ("nobody looks at the number", "an end, and the next owner"),
+    ("the sequence number is not compared", "an end, and the next owner"),
     ("the number stays the same when a life ends", "an old event and the next owner"),
     ("an old event ends a new stream", "an end, and the next owner"),
     ("close leaves the deadline there", "an old timer and the next owner"),
@@ -283,7 +283,7 @@ WORDS = {
         "hint": ("hint", "提示"),
         "begin": ("Choose who makes the first step.", "请选择由哪一方执行第一步。"),
         "keys": ("Keys: a digit lets that thread make a step; u undoes it, r restarts, h gives a hint. The address holds "
-                 "the moment that you see: send it to somebody.",
+                 "the moment that you see: send it to a friend.",
                  "按键：数字让对应的线程执行一步；u 撤销，r 重来，h 提示。地址栏里的链接记录了当前的局面，可以发给别人。"),
         "history": ("Steps so far", "已执行的步骤"),
         "done": ("has finished", "已结束"),
@@ -304,22 +304,22 @@ WORDS = {
         "missing": ("This level could not be loaded.", "这一关无法加载。"),
     },
     "violations": {
-        "somebody sleeps for ever, though an edge has come":
+        "a waiter sleeps forever, though an edge has come":
             ("the reader is parked, the socket has something to read, and nothing will wake the reader",
              "读的一方已挂起，套接字有内容可读，却再也没有谁来唤醒它"),
-        "somebody sleeps for ever, though it is closed":
+        "a waiter sleeps forever, though it is closed":
             ("the reader is parked on a closed descriptor, and nothing will wake it",
              "读的一方挂起在已关闭的描述符上，再也没有谁来唤醒它"),
-        "somebody sleeps for ever, though the deadline has come":
+        "a waiter sleeps forever, though the deadline has come":
             ("the reader is parked, its deadline has passed, and nothing will wake it",
              "读的一方已挂起，截止时间已过，却再也没有谁来唤醒它"),
-        "somebody sleeps for ever, and no word has it":
+        "a waiter sleeps forever, and no word has it":
             ("the reader is parked, and its address is in no state word: nothing can wake it",
              "读的一方已挂起，但没有任何状态字记着它的地址，谁也无法唤醒它"),
-        "who has not parked is woken":
+        "a waiter that has not parked is woken":
             ("a reader that is not parked has been woken: in Go, the runtime throws",
              "唤醒了一个没有挂起的读的一方：在 Go 里运行时会直接 throw"),
-        "a stale event wakes somebody":
+        "a stale event wakes a waiter":
             ("an event of the closed descriptor has woken the reader of the next one",
              "旧描述符的事件唤醒了新描述符的读的一方"),
         "a stale event leaves `ready` behind":

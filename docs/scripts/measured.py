@@ -25,7 +25,7 @@ WORDS = {
            "server": "服务器", "rounds": "{} 轮的中位数", "failed": "失败"},
 }
 
-# What each plot answers, for those who do not see it.
+# What each plot answers, for readers who do not see it.
 PLOTS = {
     "cpu": {"en": "What does an echo cost the server, in CPU time?", "zh": "一次回显要花服务器多少 CPU 时间？"},
     "grid": {"en": "Does that change with the size of the message and the number of clients?",

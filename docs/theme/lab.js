@@ -49,10 +49,10 @@
                 shutdown: "The program will send no more. The callback of its own socket runs, too.",
                 dup: n => `Number ${n} refers to the same socket.`, closed: "The number is free.",
                 made: n => `Number ${n}, the lowest that is free.`, connected: n => `Client ${n} connects.`,
-                accepted: n => `The next connection has number ${n}.`, noneWaits: "Nobody waits: EAGAIN ends the loop.",
+                accepted: n => `The next connection has number ${n}.`, noneWaits: "No client waits: EAGAIN ends the loop.",
                 EBADF: "EBADF: the number is not open.", EEXIST: "EEXIST: it is in the set already.",
                 ENOENT: "ENOENT: this socket is not in the set under this number.", EINVAL: "EINVAL: not for this kind of socket.",
-                ENOTCONN: "ENOTCONN: not connected.", ECONNREFUSED: "ECONNREFUSED: nobody listens.",
+                ENOTCONN: "ENOTCONN: not connected.", ECONNREFUSED: "ECONNREFUSED: no socket listens.",
                 nothing: "Nothing is ready: with a timeout, it would wait now.", blocks: name => `Thread ${name} is blocked in epoll_wait.`,
             },
             notes: {

@@ -30,7 +30,7 @@
 /// Go differs: it wakes a worker for each goroutine that becomes ready, unless another worker is
 /// looking for work already. Most of those workers would find nothing, because the worker that
 /// polled has run the goroutine by then. What that costs an echo is in docs/en/microseconds.md,
-/// "Whom to wake".
+/// "When to wake another worker".
 
 #include <algorithm>
 #include <atomic>

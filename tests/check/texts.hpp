@@ -58,7 +58,7 @@ inline constexpr text half_close_expected{
     "先收到发过的全部数据，再收到流的结尾。shutdown(SHUT_WR) 的意思是“我发完了”，不是“我走了”："
     "read() 返回 0 的时候，可能还有数据没有发给它"};
 
-inline constexpr text slow_reader{"a slow reader keeps nobody waiting",
+inline constexpr text slow_reader{"a slow reader keeps no other client waiting",
                                   "读得慢的客户端不会让别人等待"};
 inline constexpr text slow_reader_expected{
     "the others are answered at once, and the slow client gets every byte when it reads at last. "
@@ -75,7 +75,7 @@ inline constexpr text never_reads_expected{
     "客户端不读，服务器就停止读它发来的数据，也不再为它占用更多内存。否则一个客户端就能把整台机"
     "器的内存用光"};
 
-inline constexpr text resets{"a client that vanishes takes nobody with it",
+inline constexpr text resets{"a client that vanishes takes no other client with it",
                              "客户端突然消失，不会连累别人"};
 inline constexpr text resets_expected{
     "that connection ends, all others stay, and the server keeps running. Clients crash and lose "
@@ -84,7 +84,7 @@ inline constexpr text resets_expected{
     "只有那一个连接结束，其他连接不受影响，服务器继续运行。客户端崩溃、断网是家常便饭："
     "ECONNRESET 不是服务器自己的错误；不用 MSG_NOSIGNAL，SIGPIPE 会结束整个进程"};
 
-inline constexpr text floods{"clients that never stop starve nobody",
+inline constexpr text floods{"clients that never stop starve no other",
                              "不停发送的客户端不会饿死别人"};
 inline constexpr text floods_expected{
     "every ready client has its turn. A server that reads from one client until read() says "

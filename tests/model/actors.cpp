@@ -49,7 +49,7 @@ waiter* deliver(direction s, const event& e) {
     waiter* const woken = pd().report_ready(real(s), e.sequence);
     at_once([&](world& w) {
         if (woken != nullptr && socket_of(number(*woken)) != e.socket)
-            throw violation("a stale event wakes somebody");
+            throw violation("a stale event wakes a waiter");
         auto& delivered = w.sockets[e.socket].delivered;
         return delivered = static_cast<std::uint8_t>(delivered | 1U << number(s));
     });

@@ -47,7 +47,7 @@ std::optional<poll_status> block(const role& me) {
     at_once([&](world& w) {
         auto& self = w.clients[me.client];
         if (status != poll_status::parked && self.woken != 0)
-            throw violation("who has not parked is woken");
+            throw violation("a waiter that has not parked is woken");
         return self.woken = self.may_park = 0;
     });
     if (status == poll_status::parked) return std::nullopt;

@@ -28,12 +28,12 @@ void check_client(const world& end, std::size_t client) {
     const auto address = reinterpret_cast<std::uintptr_t>(&waiters[client]);
     std::size_t s = 0;
     while (s < 2 && (end.atomic[words + s] & 0xffff'ffff'ffffU) != address) ++s;
-    if (from.closing != 0) throw violation("somebody sleeps for ever, though it is closed");
-    if (s == 2) throw violation("somebody sleeps for ever, and no word has it");
+    if (from.closing != 0) throw violation("a waiter sleeps forever, though it is closed");
+    if (s == 2) throw violation("a waiter sleeps forever, and no word has it");
     if (from.available[s] != 0 || (s == 0 && (from.behind != 0 || from.ended != 0)))
-        throw violation("somebody sleeps for ever, though an edge has come");
+        throw violation("a waiter sleeps forever, though an edge has come");
     if (pd().check(static_cast<stage4::direction>(s)) == poll_status::timed_out)
-        throw violation("somebody sleeps for ever, though the deadline has come");
+        throw violation("a waiter sleeps forever, though the deadline has come");
 }
 
 } // namespace

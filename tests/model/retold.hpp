@@ -49,7 +49,7 @@ inline int now() {
 inline void wake(waiter& who) {
     step({"wake"}, {}, [&](world& w) {
         auto& c = w.clients[number(who)];
-        if (c.may_park == 0 || c.woken != 0) throw violation("who has not parked is woken");
+        if (c.may_park == 0 || c.woken != 0) throw violation("a waiter that has not parked is woken");
         c.woken = 1;
         return number(who);
     });

@@ -28,7 +28,7 @@ mutant("an edge that came before waiting is forgotten" "though an edge has come"
        [[g.store(empty | nil);
             continue;]])
 
-mutant("waking without compare-and-swap" "who has not parked is woken"
+mutant("waking without compare-and-swap" "a waiter that has not parked is woken"
        [[        if (g.compare_exchange_strong(old, generation_of(sequence) | (io_ready ? ready : nil)))
             return state]]
        [[        g.store(generation_of(sequence) | (io_ready ? ready : nil));
@@ -38,11 +38,11 @@ mutant("a deadline takes an edge back" "though an edge has come"
        [[if (state == ready) return nullptr;]]
        [[if (state == ready && io_ready) return nullptr;]])
 
-mutant("the number stays the same when a life ends" "a stale event wakes somebody"
+mutant("the number stays the same when a life ends" "a stale event wakes a waiter"
        [[sequence() + 1;]]
        [[sequence();]])
 
-mutant("nobody looks at the number" "leaves `ready` behind"
+mutant("the sequence number is not compared" "leaves `ready` behind"
        [[        if ((old & ~state_mask) != generation_of(sequence)) return nullptr; // a past generation
 ]]
        [[]])
