@@ -4,6 +4,7 @@
 /// that is destroyed closes it.
 
 #include "../poll/fd_call.hpp"
+#include "../poll/fd_write.hpp"
 #include "../runtime/time.hpp"
 #include "error.hpp"
 

@@ -17,10 +17,6 @@
 namespace stage5 {
 namespace {
 
-/// The most that one read asks for. Beyond a limit of its own, 2 GiB, the kernel would cut a read
-/// short although more is left. Go: maxRW.
-constexpr std::size_t max_bytes = std::size_t{1} << 30;
-
 bool is_tcp(int socket) {
     int protocol = 0;
     socklen_t size = sizeof protocol;

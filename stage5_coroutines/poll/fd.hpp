@@ -27,6 +27,10 @@
 
 namespace stage5 {
 
+/// The most bytes that one system call is asked to move. The kernel has a limit of its own, a
+/// little below 2 GiB, at which a read is short although bytes are left. Go: maxRW
+inline constexpr std::size_t max_bytes = std::size_t{1} << 30;
+
 /// Why a call of fd has failed. Go: internal/poll's errors.
 struct io_error {
     /// The cause.

@@ -5,6 +5,7 @@
 
 #include "../syscall/socket.hpp"
 #include "../syscall/trace.hpp"
+#include "fd_write.hpp"
 
 #include <algorithm>
 #include <cerrno>

@@ -1,10 +1,11 @@
 /// \file
-/// Sends at once what the send buffer has room for, and the rest when there is room again.
+/// How a write sends in pieces, and keeps what the worker has lent.
+
+#include "fd_write.hpp"
 
 #include "../runtime/time.hpp"
 #include "../syscall/socket.hpp"
 #include "../syscall/trace.hpp"
-#include "fd_call.hpp"
 
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -16,8 +17,6 @@
 namespace stage5 {
 namespace {
 
-/// The most bytes in one call, so that none takes too long. Go: maxRW.
-constexpr std::size_t max_bytes = std::size_t{1} << 30;
 /// The most buffers in one call: the kernel's UIO_MAXIOV. Go: FD.Writev
 constexpr std::size_t max_buffers = 1024;
 
