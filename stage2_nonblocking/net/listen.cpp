@@ -17,10 +17,6 @@
 namespace stage2 {
 namespace {
 
-bool set_option(int fd, int level, int name, int value) {
-    return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
-}
-
 /// Returns the longest backlog that the system allows. Go: net.listenerBacklog, maxListenerBacklog.
 int listener_backlog() {
     static const int backlog = [] {

@@ -18,6 +18,9 @@ namespace stage3 {
 /// could fork between the two calls, and the child process would inherit the descriptor.
 inline constexpr int socket_flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
 
+/// Sets an option that is a number. \return false, with errno, if setsockopt fails
+bool set_option(int fd, int level, int name, int value);
+
 /// An accepted connection, with the client's address.
 struct accepted {
     unique_fd fd; ///< has socket_flags, and the listener's socket options

@@ -41,6 +41,10 @@ bool is_lost_connection_error(int number) {
 
 } // namespace
 
+bool set_option(int fd, int level, int name, int value) {
+    return ::setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
 // [accept]
 std::expected<accepted, syscall_error> accept(int listener) {
     int lost = 0;

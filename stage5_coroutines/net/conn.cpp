@@ -3,6 +3,8 @@
 
 #include "conn.hpp"
 
+#include "../syscall/socket.hpp"
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -10,13 +12,6 @@
 #include <utility>
 
 namespace stage5::net {
-namespace {
-
-int set_option(int fd, int level, int name, int value) {
-    return ::setsockopt(fd, level, name, &value, sizeof value);
-}
-
-} // namespace
 
 template <typename Use>
 std::expected<void, error> conn::call(std::string_view op, const Use& what) const {
@@ -51,17 +46,18 @@ std::expected<void, error> conn::set_write_deadline(deadline when) const {
 std::expected<void, error> conn::set_keep_alive(std::chrono::seconds idle) const {
     return call("set", [idle](int fd) {
         const auto seconds = static_cast<int>(idle.count());
-        if (set_option(fd, SOL_SOCKET, SO_KEEPALIVE, seconds != 0 ? 1 : 0) != 0) return -1;
-        if (seconds == 0) return 0;
-        if (set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds) != 0) return -1;
-        if (set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, seconds) != 0) return -1;
-        return set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 9);
+        const bool set = set_option(fd, SOL_SOCKET, SO_KEEPALIVE, seconds != 0 ? 1 : 0) &&
+                         (seconds == 0 || (set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, seconds) &&
+                                           set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, seconds) &&
+                                           set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 9)));
+        return set ? 0 : -1;
     });
 }
 
 std::expected<void, error> conn::set_no_delay(bool on) const {
-    return call("set",
-                [on](int fd) { return set_option(fd, IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0); });
+    return call("set", [on](int fd) {
+        return set_option(fd, IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0) ? 0 : -1;
+    });
 }
 
 } // namespace stage5::net

@@ -25,8 +25,7 @@ std::expected<listener, error> listener::adopt(stage5::listener made) {
         return std::unexpected(
             error({"listen", made.network, "", made.local.to_string(), socket.error().message()},
                   {io_error::reason::failed, socket.error().number}));
-    return listener(std::make_shared<state>(
-        state{std::move(*socket), std::move(made.path), std::move(made.network), made.local}));
+    return listener(std::make_shared<state>(state{std::move(*socket), std::move(made)}));
 }
 
 std::expected<listener, error> listen(std::string_view network, std::string_view address) {
@@ -39,17 +38,13 @@ std::expected<listener, error> listen(std::string_view network, std::string_view
 }
 
 net_call<close_call> listener::close() const {
-    remove_once(state_->path);
+    remove_once(state_->made.path);
     return net_call<close_call>(*state_->socket);
 }
 
 void listener::close_now() const {
-    remove_once(state_->path);
+    remove_once(state_->made.path);
     state_->socket->close();
-}
-
-std::string listener::name() const {
-    return (state_->network == "unix" ? "unix:" : "") + state_->local.to_string();
 }
 
 std::expected<void, error> listener::set_deadline(deadline when) const {

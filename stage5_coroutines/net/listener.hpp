@@ -29,18 +29,18 @@ public:
     void close_now() const; ///< like close(), but does not wait for calls in progress
 
     /// Returns the address, with the port that the kernel chose. Go: Listener.Addr
-    [[nodiscard]] const address& addr() const { return state_->local; }
+    [[nodiscard]] const address& addr() const { return state_->made.local; }
     /// Returns the address as a command line takes it: "127.0.0.1:43121", "unix:/run/echo.sock".
-    [[nodiscard]] std::string name() const;
+    [[nodiscard]] std::string name() const { return state_->made.name(); }
     /// Sets the deadline of accept(). Go: TCPListener.SetDeadline
     std::expected<void, error> set_deadline(deadline when) const;
 
 private:
     struct state {
         fd_ref socket;
-        unix_path path; ///< declared after the socket, so that the file is removed first
-        std::string network;
-        address local;
+        /// What stage5::listen() has made, but for the socket. It is declared after the socket, so
+        /// that a Unix socket's file is removed before the socket is closed.
+        stage5::listener made;
     };
     explicit listener(std::shared_ptr<state> all) noexcept : state_(std::move(all)) {}
     std::shared_ptr<state> state_;

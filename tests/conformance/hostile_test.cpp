@@ -192,7 +192,7 @@ TEST_CASE("urgent bytes between the others derail nothing", "[hostile]") {
     now.check_over();
 }
 
-TEST_CASE("a client that reads no more, but sends, keeps no other client waiting", "[hostile]") {
+TEST_CASE("a client that reads no more, but sends, keeps nobody waiting", "[hostile]") {
     scene now;
     {
         client deaf(now.at->where());

@@ -131,7 +131,7 @@ TEST_CASE("stage5 scheduler: who gives way but never waits does not keep descrip
     });
 }
 
-TEST_CASE("stage5 scheduler: a reader for whom there is always something keeps no other client waiting") {
+TEST_CASE("stage5 scheduler: a reader for whom there is always something keeps nobody waiting") {
     in_a_world(1, []() -> task<> {
         const ends both;
         constexpr std::size_t much = 100'000;
@@ -145,7 +145,7 @@ TEST_CASE("stage5 scheduler: a reader for whom there is always something keeps n
     });
 }
 
-TEST_CASE("stage5 scheduler: an echo of a client that floods it keeps no other client waiting") {
+TEST_CASE("stage5 scheduler: an echo of a client that floods it keeps nobody waiting") {
     in_a_world(1, []() -> task<> {
         const ends in, out;
         constexpr std::size_t much = 100'000;
@@ -193,7 +193,7 @@ task<> compute_until_another_has_run(std::chrono::milliseconds before) {
 
 } // namespace
 
-TEST_CASE("stage5 scheduler: who computes for long keeps no other client waiting if a thread is free") {
+TEST_CASE("stage5 scheduler: who computes for long keeps nobody waiting if a thread is free") {
     // The other thread has just begun to sleep, or does so for long.
     for (const auto before : {0ms, 300ms})
         in_a_world(2, [before] { return compute_until_another_has_run(before); });
